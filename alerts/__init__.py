@@ -1,0 +1,1 @@
+"""Telling people: routing, grouping, delivery, one file per channel."""

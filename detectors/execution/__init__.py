@@ -1,0 +1,43 @@
+"""Executions: the flat model of one transaction, its activations, its parties and its money."""
+
+from detectors.execution.frames import (
+    BORROWS_CODE,
+    CALL,
+    CALLCODE,
+    CREATE,
+    CREATE2,
+    CREATES,
+    DELEGATECALL,
+    MAX_DEPTH,
+    NO_CONTEXT,
+    SELFDESTRUCT,
+    STATICCALL,
+    Access,
+    Code,
+    Context,
+    Execution,
+    Frame,
+    Log,
+    Step,
+)
+
+__all__ = [
+    "BORROWS_CODE",
+    "CALL",
+    "CALLCODE",
+    "CREATE",
+    "CREATE2",
+    "CREATES",
+    "DELEGATECALL",
+    "MAX_DEPTH",
+    "NO_CONTEXT",
+    "SELFDESTRUCT",
+    "STATICCALL",
+    "Access",
+    "Code",
+    "Context",
+    "Execution",
+    "Frame",
+    "Log",
+    "Step",
+]

@@ -1,0 +1,1 @@
+"""The embedded show: a local chain, staged protocols, an attack."""

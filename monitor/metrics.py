@@ -1,0 +1,73 @@
+"""Every metric Seawall exports, declared once. Labels come from configuration ids only, never from a chain.
+
+Timestamps are exported and ages computed in PromQL. A panel, rule or document that names a metric not declared here fails a test.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+
+disable_created_metrics()
+
+REGISTRY = CollectorRegistry()
+
+_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 12.0)
+_BLOCKS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 12.0, 24.0, 60.0)
+
+
+def _counter(name: str, text: str, *labels: str) -> Counter:
+    return Counter(name, text, labels, registry=REGISTRY)
+
+
+def _gauge(name: str, text: str, *labels: str) -> Gauge:
+    return Gauge(name, text, labels, registry=REGISTRY)
+
+
+def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+    return Histogram(name, text, labels, buckets=buckets, registry=REGISTRY)
+
+
+BUILD = _gauge("seawall_build_info", "1, with the running version.", "version")
+CONFIG_HASH = _gauge("seawall_config_hash_info", "1, with the hash of the configuration in force.", "hash")
+READY = _gauge("seawall_ready", "1 once the journal is folded and every feed has synced once.")
+
+PAUSED = _gauge("seawall_paused", "1 while the integration's boolean flag says do not use.", "integration")
+FLAG_STATE = _gauge("seawall_flag_state", "One-hot: what readers are told.", "integration", "state")
+BREAKER_STATE = _gauge("seawall_state", "One-hot: the breaker's own state.", "integration", "state")
+WOULD_PAUSE = _gauge("seawall_would_pause", "1 while a shadow integration would be paused if enforced.", "integration")
+HOLDS = _gauge("seawall_holds", "Holds in force.", "integration", "source")
+TRANSITIONS = _counter("seawall_transitions_total", "Breaker transitions.", "integration", "from_state", "to_state", "cause")
+RISK = _gauge("seawall_risk_score", "The highest live confidence, 0..1.", "integration")
+SIGNALS = _counter("seawall_signals_total", "Findings made.", "detector", "chain", "severity")
+DETECTION_LATENCY = _histogram(
+    "seawall_detection_latency_seconds", "From the event seen to the decision published.", _FAST, "chain", "stage"
+)
+UNJUDGED = _counter("seawall_unjudged_total", "Executions that could not be judged.", "chain", "reason")
+DETECTOR_ERRORS = _counter("seawall_detector_errors_total", "Events a detector failed on.", "detector")
+
+HEAD_TIMESTAMP = _gauge("seawall_chain_head_timestamp_seconds", "The chain's own time of the newest processed head.", "chain")
+HEAD_SEEN = _gauge("seawall_chain_head_seen_timestamp_seconds", "Our time when that head was processed.", "chain")
+HEAD_NUMBER = _gauge("seawall_chain_head_number", "Height of the newest processed head.", "chain")
+REORGS = _counter("seawall_reorgs_total", "Reorganisations followed.", "chain")
+CAPABILITY = _gauge("seawall_chain_capability", "1 where the node offers it, 0 where we degrade without it.", "chain", "capability")
+BLOCK_SECONDS = _histogram("seawall_block_process_seconds", "From a block seen to its commit.", _BLOCKS, "chain")
+
+EVENTS = _counter("seawall_events_total", "Events through the pipeline.", "chain", "kind")
+DROPPED = _counter("seawall_subscription_dropped_total", "Items a feed lost by its declared rule.", "chain", "topic")
+QUEUE_DEPTH = _gauge("seawall_queue_depth", "Items waiting.", "queue")
+FRAMES_BAD = _counter("seawall_node_frames_bad_total", "Frames from a node that were not usable JSON-RPC.", "chain", "outcome")
+RPC_REQUESTS = _counter("seawall_rpc_requests_total", "JSON-RPC calls by outcome.", "chain", "provider", "method", "outcome")
+RPC_SECONDS = _histogram("seawall_rpc_request_duration_seconds", "JSON-RPC call durations.", _FAST, "chain", "provider", "method")
+NODE_UP = _gauge("seawall_node_up", "1 while the node's sockets are open and it answers.", "chain", "provider")
+
+FLAG_READS = _counter("seawall_flag_reads_total", "Flag reads served.", "protocol", "code")
+STREAM_CLIENTS = _gauge("seawall_flag_clients", "Connected change-stream clients.", "protocol")
+ADMIN_ACTIONS = _counter("seawall_admin_actions_total", "Operator actions by outcome.", "action", "outcome")
+
+ALERTS = _counter("seawall_alerts_total", "Notification attempts.", "receiver", "outcome")
+OUTBOX_OLDEST = _gauge("seawall_alert_outbox_oldest_timestamp_seconds", "When the oldest undelivered notification was made; 0 if none.")
+OUTBOX_DEPTH = _gauge("seawall_alert_outbox_depth", "Notifications not yet delivered.")
+
+JOURNAL_SEQUENCE = _gauge("seawall_journal_sequence", "Sequence of the newest journal record.")
+JOURNAL_SECONDS = _histogram("seawall_journal_append_seconds", "Durations of journal appends.", _FAST)
+JOURNAL_CONFLICTS = _counter("seawall_journal_conflicts_total", "Appends that lost the race and decided again.")
+JOURNAL_ERRORS = _counter("seawall_journal_errors_total", "Appends the journal refused (disk full, locked); pauses stay in memory.")
+LOOP_LAG = _gauge("seawall_loop_lag_seconds", "How late the event loop ran at the last tick.")
