@@ -99,18 +99,20 @@ def apply(breaker: Breaker, decision: Decision, sequence: int) -> Breaker:
         revision=sequence,
         reason=decision.reason if holds or moved else breaker.reason,
         holds=holds,
-        share=_share(decision),
+        share=_share(breaker, decision),
         stepped_at=decision.at if decision.share is not None else breaker.stepped_at,
         trips=breaker.trips + tripped,
-        bypass_until=decision.bypass_until if decision.after is State.FORCED_CLOSED else None,
+        bypass_until=(decision.bypass_until or breaker.bypass_until) if decision.after is State.FORCED_CLOSED else None,
         findings=tuple(seen.values())[-KEPT_FINDINGS:],
     )
 
 
-def _share(decision: Decision) -> float:
+def _share(breaker: Breaker, decision: Decision) -> float:
     if decision.after in {State.CLOSED, State.FORCED_CLOSED}:
         return 1.0
-    return decision.share if decision.after is State.HALF_OPEN and decision.share is not None else 0.0
+    if decision.after is not State.HALF_OPEN:
+        return 0.0
+    return breaker.share if decision.share is None else decision.share
 
 
 class Noted(msgspec.Struct, frozen=True):

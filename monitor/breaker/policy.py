@@ -7,7 +7,7 @@ import msgspec
 
 from detectors.base import PAUSE_AT, WARN_AT, Basis, Finding
 from detectors.events import Position
-from monitor.breaker.holds import DETECTOR, HUMAN, Decision, Hold, State, decision_id, stronger
+from monitor.breaker.holds import DETECTOR, HUMAN, Decision, Hold, Mode, State, decision_id, stronger
 from monitor.breaker.machine import Breaker, after_change
 
 
@@ -73,7 +73,7 @@ def judge(
             by=f"policy:{name}",
             findings=tuple(found),
             place=holds,
-            shadow=breaker.would_pause or (breaker.mode == "shadow" and after is State.OPEN),
+            shadow=breaker.mode is Mode.SHADOW and after is not State.FORCED_OPEN,
         ),
         [],
     )

@@ -1,0 +1,1 @@
+"""The doors: what payment services, operators, Prometheus and browsers read and say."""

@@ -1,0 +1,97 @@
+"""Flags over plain JSON: `GET /v1/flags[/{key}]` with ETag, 304, and freshness in the headers of every answer."""
+
+import hashlib
+
+import msgspec
+from aiohttp import web
+
+from monitor import metrics
+from monitor.api.problems import problem
+from monitor.breaker.flags import Flag, FlagBoard, Shown
+
+BOARD: web.AppKey[FlagBoard] = web.AppKey("board", FlagBoard)
+VIEWS = ("paused", "state", "max_share", "risk")
+Value = bool | str | float
+
+
+def value_of(flag: Flag, view: str) -> Value:
+    """One view of a flag: `paused` bool, `state` text, `max_share` and `risk` floats 0..1."""
+    values: dict[str, Value] = {
+        "paused": flag.paused,
+        "state": str(flag.state),
+        "max_share": float(flag.max_share),
+        "risk": float(flag.risk),
+    }
+    return values[view]
+
+
+def find(board: FlagBoard, key: str) -> tuple[Flag, str] | None:
+    """The flag and view behind a key: an integration id (view `""`), or `<integration>.<view>`. None when there is none."""
+    flags = board.read()
+    if key in flags:
+        return flags[key], ""
+    integration, dot, view = key.rpartition(".")
+    return (flags[integration], view) if dot and view in VIEWS and integration in flags else None
+
+
+def freshness(board: FlagBoard, tag: str) -> dict[str, str]:
+    """Headers that every flag answer carries, a 304 included: it is itself a proof of freshness."""
+    return {
+        "ETag": f'"{tag}"',
+        "Cache-Control": "no-cache",
+        "Vary": "Authorization",
+        "X-Flags-As-Of": f"{max((flag.issued_at for flag in board.read().values()), default=0.0):.3f}",
+        "X-Flags-Valid-For": f"{board.valid_for:g}",
+        "X-Flags-Epoch": board.epoch,
+    }
+
+
+def unchanged(request: web.Request, tag: str) -> bool:
+    """Does the caller already hold this tag? Compared weakly, since proxies add `W/`."""
+    return any(known.value in {tag, "*"} for known in request.if_none_match or ())
+
+
+def tag_of(flag: Flag, view: str) -> str:
+    """A tag of one flag's content, without times and heads."""
+    content = f"{flag.integration}\0{view}\0{flag.state}\0{flag.paused}\0{flag.max_share}\0{flag.risk}\0{flag.revision}\0{flag.pending}\0{flag.epoch}"
+    return hashlib.blake2b(content.encode(), digest_size=12).hexdigest()
+
+
+async def read_all(request: web.Request) -> web.Response:
+    """`GET /v1/flags`: every flag."""
+    board = request.app[BOARD]
+    flags = board.read()
+    headers = freshness(board, board.version)
+    if unchanged(request, board.version):
+        metrics.FLAG_READS.labels("json", "304").inc()
+        return web.Response(status=304, headers=headers)
+    metrics.FLAG_READS.labels("json", "200").inc()
+    body = msgspec.json.encode({"flags": list(flags.values()), "epoch": board.epoch, "version": board.version})
+    return web.Response(body=body, content_type="application/json", headers=headers)
+
+
+async def read_one(request: web.Request) -> web.Response:
+    """`GET /v1/flags/{key}`: one flag document, or one view of it."""
+    board, key = request.app[BOARD], request.match_info["key"]
+    found = find(board, key)
+    if found is None:
+        metrics.FLAG_READS.labels("json", "404").inc()
+        return problem(404, "No such flag", f"unknown flag {key!r}: GET /v1/flags lists the known ones")
+    flag, view = found
+    tag = tag_of(flag, view)
+    headers = freshness(board, tag)
+    if unchanged(request, tag):
+        metrics.FLAG_READS.labels("json", "304").inc()
+        return web.Response(status=304, headers=headers)
+    metrics.FLAG_READS.labels("json", "200").inc()
+    body = msgspec.json.encode(flag)
+    if view:
+        body = msgspec.json.encode({"key": key, "value": value_of(flag, view), "flag": flag})
+    return web.Response(body=body, content_type="application/json", headers=headers)
+
+
+def reason_of(flag: Flag) -> tuple[str, str]:
+    """OpenFeature's (reason, variant). Only reasons that every known client reads as an answer are ever used."""
+    if flag.state is Shown.UNKNOWN:
+        return "UNKNOWN", "blind"
+    return ("TARGETING_MATCH", "paused") if flag.state is Shown.PAUSE else ("STATIC", "clear")

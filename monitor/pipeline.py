@@ -1,0 +1,178 @@
+"""The pipeline: one event in; findings, wants and proposed decisions out. Synchronous and pure: no await, no I/O, no clock."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from detectors.base import Detector, Finding, Want
+from detectors.events import Block, Committed, Dropped, Event, Reverted, Stage, Tick
+from detectors.execution import Execution
+from monitor.breaker.holds import Decision
+from monitor.breaker.machine import Fold, Noted
+from monitor.breaker.policy import Rules, Settled, judge, settle, tick, unroll
+
+QUARANTINE_AFTER = 3
+"""Failures on end after which a detector is left out, loudly."""
+
+SECOND_LOOKS = 4096
+"""Transactions whose second look may be outstanding; beyond, the oldest is forgotten (the shell's own deadline is far shorter)."""
+
+
+class Judged(msgspec.Struct):
+    """What one event led to. `failed` names detectors that raised, with the error; their event is a dead letter."""
+
+    findings: list[Finding] = []
+    wants: list[Want] = []
+    asking: list[str] = []
+    decisions: list[Decision] = []
+    notes: list[Noted] = []
+    failed: list[tuple[str, str]] = []
+
+
+class Watched(msgspec.Struct, frozen=True, kw_only=True):
+    """An integration as the pipeline sees it: its chain, its contracts, its rules."""
+
+    integration: str
+    chain: str
+    contracts: tuple[str, ...]
+    rules: Rules
+    policy: str = "default"
+
+
+class Pipeline:
+    """Detectors and policy over one fold. The dispatch tables are built once; the fold is only read here."""
+
+    def __init__(self, detectors: Iterable[Detector], integrations: Iterable[Watched], fold: Fold) -> None:
+        self.detectors = {detector.name: detector for detector in detectors}
+        self.watched = {watched.integration: watched for watched in integrations}
+        self.fold = fold
+        self.heights: dict[str, int] = {chain: position.height for chain, position in fold.cursors.items()}
+        self.finalized: dict[str, int] = {}
+        self.settled: dict[str, dict[str, Settled]] = {}
+        self._failures: dict[str, int] = {}
+        self._asked: dict[str, set[str]] = {}
+        self._dispatch: dict[type[Event], list[Detector]] = {}
+        self._about: dict[tuple[str, str], list[Watched]] = {}
+        for detector in self.detectors.values():
+            for kind in detector.wants:
+                self._dispatch.setdefault(kind, []).append(detector)
+        for watched in self.watched.values():
+            for contract in watched.contracts:
+                self._about.setdefault((watched.chain, contract), []).append(watched)
+
+    @property
+    def quarantined(self) -> list[str]:
+        """Detectors left out because they kept failing."""
+        return [name for name, count in self._failures.items() if count >= QUARANTINE_AFTER]
+
+    def step(self, event: Event) -> Judged:
+        """Judge one event. `event.at` is the time it is judged at."""
+        judged = Judged()
+        for detector in self._dispatch.get(type(event), ()):
+            self._observe(detector, event, judged)
+        if judged.findings:
+            self._decide(judged, event)
+        if type(event) is Execution:
+            self._ask(event, judged)
+            if event.stage is not Stage.PENDING:
+                self._mined(event, judged)
+        elif type(event) is Block:
+            self.heights[event.chain] = event.position.height
+        elif type(event) is Committed:
+            self.finalized[event.chain] = max(self.finalized.get(event.chain, -1), event.finalized)
+            self._settle(event, judged)
+        elif type(event) is Dropped:
+            self.settled.setdefault(event.chain, {})[event.id] = Settled(event.id, event.reason)
+        elif type(event) is Reverted:
+            self._unroll(event, judged)
+        elif type(event) is Tick:
+            self._tick(event, judged)
+        return judged
+
+    def integrations_of(self, chain: str, contracts: Iterable[str]) -> list[Watched]:
+        """The integrations that any of these contracts belongs to."""
+        found = {w.integration: w for contract in contracts for w in self._about.get((chain, contract), ())}
+        return list(found.values())
+
+    def pending_holds(self) -> Mapping[str, set[str]]:
+        """Chain -> transactions that some pending hold rests on: the shell keeps an eye on their fate."""
+        found: dict[str, set[str]] = {}
+        for breaker in self.fold.breakers.values():
+            for hold in breaker.automatic:
+                if hold.pending and hold.tx and hold.chain:
+                    found.setdefault(hold.chain, set()).add(hold.tx)
+        return found
+
+    def _observe(self, detector: Detector, event: Event, judged: Judged) -> None:
+        if self._failures.get(detector.name, 0) >= QUARANTINE_AFTER:
+            return
+        if isinstance(event, Execution) and event.supersedes and detector.name not in self._asked.get(event.tx, ()):
+            return
+        try:
+            for made in detector.observe(event):
+                if isinstance(made, Want):
+                    judged.wants.append(made)
+                    judged.asking.append(detector.name)
+                else:
+                    judged.findings.append(made)
+        except Exception as error:  # noqa: BLE001 - the one place that may decide: a failing detector changes nothing for the others
+            self._failures[detector.name] = self._failures.get(detector.name, 0) + 1
+            judged.failed.append((detector.name, f"{type(error).__name__}: {error}"))
+        else:
+            self._failures.pop(detector.name, None)
+
+    def _ask(self, event: Execution, judged: Judged) -> None:
+        """Remember who asked for a second look at this transaction; only they will be shown it."""
+        if event.supersedes:
+            self._asked.pop(event.tx, None)
+        elif judged.asking:
+            self._asked[event.tx] = set(judged.asking)
+            while len(self._asked) > SECOND_LOOKS:
+                del self._asked[next(iter(self._asked))]
+
+    def _decide(self, judged: Judged, event: Event) -> None:
+        concerned: dict[str, tuple[Watched, list[Finding]]] = {}
+        for finding in judged.findings:
+            for watched in self.integrations_of(finding.chain, finding.victims):
+                concerned.setdefault(watched.integration, (watched, []))[1].append(finding)
+        for watched, findings in concerned.values():
+            breaker = self.fold.breaker(watched.integration)
+            height = self.heights.get(watched.chain, -1)
+            decision, notes = judge(breaker, findings, watched.rules, event.at, height, watched.policy)
+            if decision is not None:
+                judged.decisions.append(decision)
+            judged.notes += [Noted(watched.integration, note) for note in notes]
+
+    def _mined(self, event: Execution, judged: Judged) -> None:
+        """A mined transaction that no detector fears any more settles the pending holds that rest on it."""
+        feared = any(finding.confidence >= 0.5 for finding in judged.findings)
+        if not feared and not judged.wants and event.tx in self.pending_holds().get(event.chain, ()):
+            self.settled.setdefault(event.chain, {})[event.tx] = Settled(event.tx, "mined and judged harmless")
+
+    def _settle(self, event: Committed, judged: Judged) -> None:
+        settled = self.settled.get(event.chain)
+        if not settled:
+            return
+        for watched in self.watched.values():
+            if watched.chain == event.chain:
+                breaker = self.fold.breaker(watched.integration)
+                decision = settle(breaker, settled.values(), watched.rules, event.at, event.last.height, watched.policy)
+                judged.decisions += [decision] if decision else []
+        resting = self.pending_holds().get(event.chain, set())
+        self.settled[event.chain] = {tx: how for tx, how in settled.items() if tx in resting}
+
+    def _unroll(self, event: Reverted, judged: Judged) -> None:
+        self.heights[event.chain] = event.first.height - 1
+        for watched in self.watched.values():
+            if watched.chain == event.chain:
+                breaker = self.fold.breaker(watched.integration)
+                decision = unroll(
+                    breaker, event.chain, event.first.height, event.last.height, event.at, watched.policy
+                )
+                judged.decisions += [decision] if decision else []
+
+    def _tick(self, event: Tick, judged: Judged) -> None:
+        for watched in self.watched.values():
+            breaker = self.fold.breaker(watched.integration)
+            decision = tick(breaker, watched.rules, event.at, self.finalized, watched.policy)
+            judged.decisions += [decision] if decision else []
