@@ -1,0 +1,241 @@
+"""The embedded journal: one SQLite table that only grows, in WAL mode, synced to disk before anyone is told.
+
+Beside `journal.db` lie `journal.db.lock` (held by the one process that may write) and `journal.db.epoch` (which journal belongs
+here and how far it had come, so that a missing or older file is noticed instead of starting over in silence).
+"""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from monitor import metrics
+from monitor.errors import JournalBroken, JournalConflict, JournalError
+from monitor.journal import schema
+from monitor.journal.base import Draft, Record, Verified, follow, genesis, seal
+from monitor.journal.place import Lock, Mark
+
+_PAGE = 512
+_INSERT = "INSERT INTO journal (sequence, prev, hash, kind, at, by, effect_keys, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_SELECT = (
+    "SELECT sequence, prev, hash, kind, at, by, effect_keys, body FROM journal WHERE sequence BETWEEN ? AND ? ORDER BY sequence"
+)
+_LAST = "SELECT sequence, hash FROM journal ORDER BY sequence DESC LIMIT 1"
+
+Outcome = tuple[Record, ...] | JournalError
+Request = tuple[Sequence[Draft], int | None]
+
+
+class SqliteJournal:
+    """A `Journal` in one file. Open it with `SqliteJournal.open(path)`; safe to call from several threads."""
+
+    def __init__(self, path: Path, database: sqlite3.Connection, lock: Lock, epoch: int) -> None:
+        self.path = path
+        self._database = database
+        self._lock = lock
+        self._epoch = epoch
+        self._guard = threading.Lock()
+        self._head = 0
+        self._hash = genesis(epoch)
+        self._synchronous = ""
+        self._closed = False
+
+    @classmethod
+    def open(cls, path: Path | str, *, clock: Callable[[], float] = time.time) -> Self:
+        """Open the journal, or make one where there never was one, and verify every record.
+
+        Raises JournalError when another process has it, or the file is empty, foreign, missing or older than it was;
+        JournalBroken when its chain does not verify.
+        """
+        path = Path(path)
+        lock = Lock.take(path)
+        try:
+            mark = Mark.read(path)
+            if not path.exists():
+                mark.refuse_missing(path)
+                schema.create(path, epoch=int(clock() * 1000))
+            journal = cls(path, schema.connect(path), lock, 0)
+            journal._settle(mark)
+        except BaseException:
+            lock.release()
+            raise
+        return journal
+
+    def _settle(self, mark: Mark) -> None:
+        try:
+            with self._translated("open"):
+                self._epoch = schema.epoch(self._database, self.path)
+                self._head = int(self._database.execute("SELECT coalesce(max(sequence), 0) FROM journal").fetchone()[0])
+            mark.refuse_other(self.path, self._epoch, self._head)
+            self._hash = self.verify().hash
+            with self._translated("open"):
+                self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            Mark(self._epoch, self._head).write(self.path)
+        except BaseException:
+            self._database.close()
+            raise
+        metrics.JOURNAL_SEQUENCE.set(self._head)
+
+    @property
+    def epoch(self) -> int:
+        """Unix milliseconds at which this journal was made."""
+        return self._epoch
+
+    @property
+    def head(self) -> int:
+        """Sequence of the newest record, 0 when empty."""
+        return self._head
+
+    def append(self, drafts: Sequence[Draft], expected: int | None) -> tuple[Record, ...]:
+        """Append all or none in one transaction. See `Journal.append`."""
+        (outcome,) = self.commit([(drafts, expected)])
+        if isinstance(outcome, JournalError):
+            raise outcome
+        return outcome
+
+    def commit(self, requests: Sequence[Request]) -> list[Outcome]:
+        """Several appends in one transaction and one sync: for each its records, or the error it alone is refused by.
+
+        Raises JournalError when the transaction failed; then nothing of any of them was kept.
+        """
+        with self._guard:
+            if self._closed:
+                raise JournalError(f"append to {self.path}: the journal is closed")
+            with metrics.JOURNAL_SECONDS.time():
+                try:
+                    outcomes, head, last = self._write(requests)
+                except JournalError:
+                    metrics.JOURNAL_ERRORS.inc()
+                    raise
+            self._head, self._hash = head, last
+        metrics.JOURNAL_SEQUENCE.set(head)
+        metrics.JOURNAL_CONFLICTS.inc(sum(isinstance(outcome, JournalConflict) for outcome in outcomes))
+        return outcomes
+
+    def _write(self, requests: Sequence[Request]) -> tuple[list[Outcome], int, str]:
+        outcomes: list[Outcome] = []
+        durable = any(draft.durable for drafts, _ in requests for draft in drafts)
+        with self._translated("append to"):
+            self._sync("FULL" if durable else "NORMAL")
+            self._database.execute("BEGIN IMMEDIATE")
+            head, last = self._database.execute(_LAST).fetchone() or (0, bytes.fromhex(genesis(self._epoch)))
+            last = last.hex()
+            if (head, last) != (self._head, self._hash):
+                raise JournalBroken(
+                    f"append to {self.path}: someone else wrote to the file; its head is {head}, not {self._head}"
+                )
+            for drafts, expected in requests:
+                outcome = _place(drafts, expected, head, last)
+                outcomes.append(outcome)
+                if isinstance(outcome, tuple) and outcome:
+                    self._database.executemany(_INSERT, map(_row, outcome))
+                    head, last = outcome[-1].sequence, outcome[-1].hash
+            self._database.execute("COMMIT")
+        return outcomes, head, last
+
+    def _sync(self, level: str) -> None:
+        # It may not be changed inside a transaction; a FULL commit syncs the log and with it earlier NORMAL ones.
+        if level != self._synchronous:
+            self._database.execute(f"PRAGMA synchronous={level}")
+            self._synchronous = level
+
+    def read(self, start: int) -> Iterator[Record]:
+        """Every record from `start` up to the head at the time of the call; appends may go on meanwhile."""
+        return self._pages(max(start, 1), self._head)
+
+    def _pages(self, start: int, end: int) -> Iterator[Record]:
+        while start <= end:
+            with self._guard:
+                if self._closed:
+                    raise JournalError(f"read {self.path}: the journal is closed")
+                with self._translated("read"):
+                    rows = self._database.execute(_SELECT, (start, min(start + _PAGE - 1, end))).fetchall()
+            for row in rows:
+                yield _record(row)
+            start += _PAGE
+
+    def verify(self) -> Verified:
+        """Recompute every hash from the file, check the schema and that the chain ends where the head is."""
+        with self._guard, self._translated("verify"):
+            schema.check(self._database, self.path)
+        expected = self._head
+        try:
+            verified = follow(self._pages(1, expected), self._epoch)
+        except JournalBroken as error:
+            raise JournalBroken(f"verify {self.path}: {error}; keep the file, and restore a copy that verifies") from error
+        if verified.records != expected:
+            raise JournalBroken(f"verify {self.path}: record {verified.records + 1} is missing; the head is {expected}")
+        return verified
+
+    def close(self) -> None:
+        """Move everything into the one file, note how far it came, and let another process have it."""
+        with self._guard:
+            if self._closed:
+                return
+            self._closed = True
+            try:
+                with self._translated("close"):
+                    self._sync("FULL")
+                    self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                Mark(self._epoch, self._head).write(self.path)
+            finally:
+                self._database.close()
+                self._lock.release()
+
+    @contextmanager
+    def _translated(self, verb: str) -> Iterator[None]:
+        """SQLite's errors become ours, with what to do; an open transaction is taken back either way."""
+        try:
+            yield
+        except (sqlite3.Error, OverflowError) as error:
+            raise schema.translate(error, verb, self.path) from error
+        finally:
+            if self._database.in_transaction:
+                self._rollback()
+
+    def _rollback(self) -> None:
+        try:
+            self._database.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise schema.translate(error, "take back an append to", self.path) from error
+
+
+def _place(drafts: Sequence[Draft], expected: int | None, head: int, last: str) -> Outcome:
+    if expected is not None and expected != head:
+        return JournalConflict(f"append after record {expected}: the journal is at {head}", head)
+    records: list[Record] = []
+    try:
+        for draft in drafts:
+            records.append(seal(draft, head + len(records) + 1, records[-1].hash if records else last))
+    except JournalError as refused:
+        return refused
+    return tuple(records)
+
+
+def _row(record: Record) -> tuple[object, ...]:
+    keys = msgspec.json.encode(record.effect_keys).decode()
+    prev, own = bytes.fromhex(record.prev_hash), bytes.fromhex(record.hash)
+    return record.sequence, prev, own, record.kind, record.at, record.by, keys, record.body
+
+
+def _record(row: tuple[int, bytes, bytes, str, float, str, str, bytes]) -> Record:
+    sequence, prev, own, kind, at, by, keys, body = row
+    try:
+        effect_keys = msgspec.json.decode(keys, type=tuple[str, ...])
+    except msgspec.DecodeError as error:
+        raise JournalBroken(f"record {sequence} is not what was written: its effect keys do not read") from error
+    return Record(
+        sequence=sequence,
+        prev_hash=prev.hex(),
+        hash=own.hex(),
+        kind=kind,
+        at=at,
+        by=by,
+        body=body,
+        effect_keys=effect_keys,
+    )
