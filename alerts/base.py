@@ -1,0 +1,146 @@
+"""The seam of telling people: what is told, what came of it, and what every channel can do."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import ClassVar
+
+import msgspec
+
+from detectors.base import Finding, Severity
+
+RANK: dict[Severity, int] = {severity: rank for rank, severity in enumerate(Severity)}
+"""Severities as numbers, info 0 to critical 2."""
+
+
+class Kind(StrEnum):
+    """What happened, in the words of our webhooks."""
+
+    OPENED = "breaker.opened"
+    HALF_OPENED = "breaker.half_opened"
+    CLOSED = "breaker.closed"
+    FORCED = "breaker.forced"
+    WOULD_OPEN = "breaker.would_open"
+    WOULD_CLOSE = "breaker.would_close"
+    BLIND = "chain.blind"
+    RECOVERED = "chain.recovered"
+    TEST = "test"
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """A breaker's decision as alerts see it. States are the breaker's words (closed, open, half_open, forced_open, forced_closed).
+
+    `by` is `policy:…` or `human:…`; `shadow` means the flag was left alone; `links` maps a name (incident, runbook, dashboard) to
+    a URL; `at` is unix seconds.
+    """
+
+    integration: str
+    chain: str
+    before: str
+    after: str
+    at: float
+    reason: str
+    by: str
+    revision: int
+    findings: tuple[Finding, ...] = ()
+    shadow: bool = False
+    links: dict[str, str] = {}
+
+
+class Sight(msgspec.Struct, frozen=True, kw_only=True):
+    """A chain we lost sight of (`blind`) or see again, and the integrations whose flags read `unknown` for it. Times in seconds."""
+
+    chain: str
+    blind: bool
+    at: float
+    since: float
+    reason: str
+    integrations: tuple[str, ...] = ()
+    links: dict[str, str] = {}
+
+
+class Notification(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to tell. `id` is constant over every retry; `key` is shared by all that is told of one incident.
+
+    `labels` hold stable things only (they are an alert's identity); numbers and hashes live in `facts` and `findings`. `since` is
+    when the incident began, `incident` the id of its first notification, `earlier` the severities it was told at before.
+    """
+
+    id: str
+    key: str
+    kind: Kind
+    severity: Severity
+    title: str
+    body: str
+    at: float
+    since: float
+    labels: dict[str, str] = {}
+    links: dict[str, str] = {}
+    findings: tuple[Finding, ...] = ()
+    facts: dict[str, str | int | float | bool] = {}
+    resolved: bool = False
+    incident: str = ""
+    earlier: tuple[Severity, ...] = ()
+
+
+class Outcome(StrEnum):
+    """What came of one attempt: delivered, to be tried again, or given up (kept as a dead letter)."""
+
+    OK = "ok"
+    RETRY = "retry"
+    DEAD = "dead"
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt's outcome. `channel` is the receiver's configured name, `attempt` counts from 1 (0: none was made)."""
+
+    notification: str
+    key: str
+    channel: str
+    attempt: int
+    outcome: Outcome
+    at: float
+    detail: str = ""
+
+
+class DeliveryFailed(Exception):  # noqa: N818 — it reports an outcome, as the DESIGN's receipts name it
+    """A channel could not deliver. The text names the receiver's host, never its whole address: that may be a secret.
+
+    `permanent`: trying the same again cannot help. `gone`: nothing will ever be accepted there again (HTTP 410).
+    `retry_after`: seconds the receiver asked us to wait, if it did.
+    """
+
+    def __init__(self, message: str, *, permanent: bool = False, retry_after: float | None = None, gone: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent or gone
+        self.retry_after = retry_after
+        self.gone = gone
+
+
+class Channel(ABC):
+    """A way to reach people. Constructor arguments (keyword only) are its configuration; no I/O before the first `send`."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    refresh_every: float | None = None
+    """Seconds after which the receiver forgets what is not repeated; None where it remembers."""
+
+    @abstractmethod
+    async def send(self, notification: Notification) -> str | None:
+        """Deliver once; a remark for the receipt comes back. Raises DeliveryFailed; the caller sets the deadline and retries."""
+
+    async def refresh(self, active: Iterable[Notification]) -> None:
+        """Repeat what is still true to a receiver that forgets. Raises DeliveryFailed."""
+
+    async def close(self) -> None:
+        """Let go of connections; the channel may be used again afterwards."""
+
+
+def notification_id(*parts: object) -> str:
+    """Deterministic, so that a replay or a second submission is recognised as the same notification.
+
+    >>> notification_id("aave", 7) == notification_id("aave", 7) != notification_id("aave", 8)
+    True
+    """
+    return hashlib.sha256("\0".join(map(str, parts)).encode("utf-8", "replace")).hexdigest()[:32]

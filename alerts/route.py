@@ -1,0 +1,76 @@
+"""Who hears of it: an ordered list of matches, and a critical that nobody claimed goes to everyone."""
+
+from collections.abc import Collection, Iterator
+
+import msgspec
+
+from alerts.base import Notification
+from detectors.base import Severity
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`to` these receivers goes what has all labels of `match` (plus `severity` and `kind`); `continue` looks further down."""
+
+    to: tuple[str, ...]
+    match: dict[str, str] = {}
+    go_on: bool = msgspec.field(default=False, name="continue")
+
+
+class Routing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The routes in order; `otherwise` receives what none of them matched.
+
+    Without `otherwise`, unmatched criticals go to every receiver and the rest to nobody; without any route, everything goes to all.
+    """
+
+    routes: tuple[Route, ...] = ()
+    otherwise: tuple[str, ...] | None = None
+
+
+def receivers(routing: Routing, notification: Notification, everyone: Collection[str]) -> tuple[str, ...]:
+    """Names of who is told, each once, in the order of the routes.
+
+    What is resolved (or has become worse) also goes to whoever was told at the earlier severities, so that no one is left with an
+    alert that never ends. A critical whose routes name no configured receiver goes to everyone.
+    """
+    severities = (notification.severity, *notification.earlier)
+    named = dict.fromkeys(name for severity in severities for name in _at(routing, notification, severity, everyone))
+    told = tuple(name for name in named if name in everyone)
+    lost = notification.severity is Severity.CRITICAL and not told and routing.otherwise != ()
+    return tuple(everyone) if lost else told
+
+
+def _at(routing: Routing, notification: Notification, severity: Severity, everyone: Collection[str]) -> Iterator[str]:
+    labels = {**notification.labels, "severity": severity.value, "kind": notification.kind.value}
+    if not routing.routes and routing.otherwise is None:
+        yield from everyone
+        return
+    matched = False
+    for route in routing.routes:
+        if all(labels.get(name) == value for name, value in route.match.items()):
+            matched = True
+            yield from route.to
+            if not route.go_on:
+                return
+    if matched:
+        return
+    if routing.otherwise is not None:
+        yield from routing.otherwise
+    elif severity is Severity.CRITICAL:
+        yield from everyone
+
+
+def problems(routing: Routing, everyone: Collection[str]) -> list[str]:
+    """What is wrong with this routing, as `path: what`; empty when nothing is.
+
+    >>> problems(Routing(routes=(Route(to=("pager",)),)), ["console"])
+    ["routes[0].to: no receiver is called 'pager'; there are: console"]
+    """
+    places = [(f"routes[{index}].to", route.to) for index, route in enumerate(routing.routes)]
+    places.append(("otherwise", routing.otherwise or ()))
+    known = ", ".join(everyone) or "none"
+    return [
+        f"{path}: no receiver is called {name!r}; there are: {known}"
+        for path, to in places
+        for name in to
+        if name not in everyone
+    ]
