@@ -42,7 +42,7 @@ def freshness(board: FlagBoard, tag: str) -> dict[str, str]:
         "Vary": "Authorization",
         "X-Flags-As-Of": f"{max((flag.issued_at for flag in board.read().values()), default=0.0):.3f}",
         "X-Flags-Valid-For": f"{board.valid_for:g}",
-        "X-Flags-Epoch": board.epoch,
+        "X-Flags-Epoch": str(board.epoch),
     }
 
 

@@ -51,7 +51,7 @@ class Flag(msgspec.Struct, frozen=True, kw_only=True):
     mode: str
     since: float
     revision: int
-    epoch: str
+    epoch: int
     max_share: float
     risk: float
     cause: str = ""
@@ -86,7 +86,7 @@ class FlagBoard:
     PIPELINE_BOUND = 10.0
     REFRESH = 0.1
 
-    def __init__(self, specs: Iterable[Spec], epoch: str, *, valid_for: float = 10.0) -> None:
+    def __init__(self, specs: Iterable[Spec], epoch: int, *, valid_for: float = 10.0) -> None:
         self.specs = {spec.integration: spec for spec in specs}
         self.epoch = epoch
         self.valid_for = valid_for
@@ -160,7 +160,7 @@ class FlagBoard:
             self._marks[name] = (
                 f"{name}\0{flag.state}\0{flag.paused}\0{flag.breaker}\0{flag.max_share}\0{flag.risk}\0{flag.revision}\0{flag.pending}"
             )
-        version = hashlib.blake2b("\1".join((self.epoch, *self._marks.values())).encode(), digest_size=12).hexdigest()
+        version = hashlib.blake2b("\1".join((str(self.epoch), *self._marks.values())).encode(), digest_size=12).hexdigest()
         if version != self.version:
             self.version = version
             for changed in self._watchers:

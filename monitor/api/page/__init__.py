@@ -1,0 +1,55 @@
+"""The page: one screen that answers "may we use it, and why not?". Rendered here; the browser only asks for the board again."""
+
+import hashlib
+from base64 import b64encode
+from pathlib import Path
+
+from aiohttp import web
+
+from monitor.api.flags import BOARD
+from monitor.api.page.board import render
+from monitor.api.views import SOURCES
+
+_HERE = Path(__file__).parent
+_ASSETS = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
+_BYTES = {name: (_HERE / name).read_bytes() for name in _ASSETS}
+_HTML = (_HERE / "page.html").read_text(encoding="utf-8")
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+
+def _integrity(name: str) -> str:
+    return "sha384-" + b64encode(hashlib.sha384(_BYTES[name]).digest()).decode()
+
+
+async def home(request: web.Request) -> web.Response:
+    """`GET /`: the whole page, complete without any script."""
+    text = _HTML.replace("{{css}}", _integrity("page.css")).replace("{{js}}", _integrity("page.js"))
+    return web.Response(text=text.replace("{{board}}", _board(request)), content_type="text/html", headers=HEADERS)
+
+
+async def board(request: web.Request) -> web.Response:
+    """`GET /board`: what the page shows, without the page around it."""
+    return web.Response(text=_board(request), content_type="text/html", headers=HEADERS)
+
+
+async def asset(request: web.Request) -> web.Response:
+    """`GET /page/{name}`: one of the page's own files."""
+    name = request.match_info["name"]
+    if name not in _ASSETS:
+        raise web.HTTPNotFound
+    return web.Response(body=_BYTES[name], content_type=_ASSETS[name], charset="utf-8", headers=HEADERS)
+
+
+def _board(request: web.Request) -> str:
+    sources = request.app[SOURCES]
+    return render(request.app[BOARD].read(), sources.breakers(), list(sources.made()), sources.chains())
+
+
+def routes() -> list[web.RouteDef]:
+    """The page's routes on the read listener."""
+    return [web.get("/", home), web.get("/board", board), web.get("/page/{name}", asset)]

@@ -1,0 +1,88 @@
+"""Two listeners: read (flags, health, metrics, page; not one mutating route) and admin (loopback, bearer tokens)."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import structlog
+from aiohttp import web
+
+from monitor.api import flags, health, live, ofrep, operators, page, views
+from monitor.api.problems import problems
+from monitor.breaker.flags import FlagBoard
+from monitor.errors import ConfigError, SeawallError
+
+log = structlog.get_logger()
+
+
+def read_app(
+    board: FlagBoard, *, healthy: Callable[[], health.Facts], ready: Callable[[], health.Facts], sources: views.Sources
+) -> web.Application:
+    """The read side. Everything it serves comes from memory."""
+    app = web.Application(middlewares=[problems], client_max_size=operators.MOST_BYTES)
+    app[flags.BOARD], app[health.HEALTH], app[health.READY], app[views.SOURCES] = board, healthy, ready, sources
+    app.add_routes(
+        [
+            web.get("/v1/flags", flags.read_all),
+            web.get("/v1/flags/{key:.+}", flags.read_one),
+            web.get("/v1/events", live.stream),
+            web.post("/ofrep/v1/evaluate/flags", ofrep.evaluate_all),
+            web.post("/ofrep/v1/evaluate/flags/{key:.+}", ofrep.evaluate_one),
+            web.get("/v1/integrations", views.integrations),
+            web.get("/v1/integrations/{id}", views.integration),
+            web.get("/v1/incidents", views.incidents),
+            web.get("/v1/incidents/{id}", views.incident),
+            web.get("/-/healthy", health.healthy),
+            web.get("/-/ready", health.ready),
+            web.get("/metrics", health.metrics_page),
+            *page.routes(),
+        ]
+    )
+    return app
+
+
+def admin_app(actions: operators.Actions, tokens: Mapping[str, operators.Token]) -> web.Application:
+    """The admin side: the only one that changes anything."""
+    app = web.Application(middlewares=[problems], client_max_size=operators.MOST_BYTES)
+    app[operators.ACTIONS], app[operators.TOKENS] = actions, tokens
+    app.add_routes(
+        [
+            web.post("/v1/integrations/{id}/pause", operators.pause),
+            web.post("/v1/integrations/{id}/resume", operators.resume),
+        ]
+    )
+    return app
+
+
+class Listener:
+    """One bound application. `address` is `host:port`; port 0 takes a free one, `url` says which."""
+
+    def __init__(self, name: str, app: web.Application, address: str) -> None:
+        self.name = name
+        self.address = address
+        self.url = ""
+        self._runner = web.AppRunner(
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=2.0, keepalive_timeout=75.0
+        )
+
+    async def start(self) -> None:
+        """Bind and serve. Raises SeawallError naming the address when it is taken."""
+        host, _, port = self.address.rpartition(":")
+        if not port.isdigit():
+            raise ConfigError([f"api.{self.name}: not host:port: {self.address!r}"])
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host.strip("[]") or "127.0.0.1", int(port), reuse_address=True)
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise SeawallError(
+                f"api.{self.name}: cannot listen on {self.address}: {error.strerror}; is another one running?"
+            ) from error
+        bound = self._runner.addresses[0]
+        self.url = f"http://{bound[0]}:{bound[1]}"
+        log.info("api.listening", listener=self.name, url=self.url)
+
+    async def stop(self) -> None:
+        """Close the listener and every connection."""
+        async with asyncio.timeout(10):
+            await self._runner.cleanup()
