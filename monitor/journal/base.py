@@ -62,6 +62,13 @@ class Verified(msgspec.Struct, frozen=True):
     hash: str
 
 
+Request = tuple[Sequence[Draft], int | None]
+"""Drafts to append together, and the head they were decided on (None: any)."""
+
+Outcome = tuple[Record, ...] | JournalError
+"""The records a request became, or why it alone was refused (a JournalConflict, or a draft that cannot be written)."""
+
+
 class Journal(Protocol):
     """One append-only log. Calls block for about a commit; the daemon makes them through `AsyncJournal`."""
 
@@ -78,6 +85,9 @@ class Journal(Protocol):
 
         Raises JournalConflict when someone was faster, JournalError when they could not be kept (disk full, closed).
         """
+
+    def commit(self, requests: Sequence[Request]) -> list[Outcome]:
+        """Several appends, in order, with one sync: an outcome for each. Raises JournalError when none of them could be kept."""
 
     def read(self, start: int) -> Iterator[Record]:
         """Every record from sequence `start` on, in order, as far as the head was when the call was made."""

@@ -7,6 +7,9 @@ from pathlib import Path
 from monitor.errors import JournalBroken, JournalError
 
 FORMAT = 1
+FOREIGN = (sqlite3.Error, OverflowError, UnicodeError)
+"""What the driver raises: its own errors, a number or a text that does not fit, and text in a damaged file."""
+
 _APPLICATION = 0x5EA3A11
 
 _TABLES = {
@@ -72,11 +75,12 @@ def connect(path: Path) -> sqlite3.Connection:
     except (sqlite3.Error, OSError) as error:
         raise translate(error, "open", path) from error
     try:
+        database.execute("PRAGMA locking_mode=EXCLUSIVE").fetchall()
+        check(database, path)  # before anything that writes: it may be somebody else's database
         # INSERT OR REPLACE passes the DELETE trigger unless triggers are recursive.
-        for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "recursive_triggers=ON", "trusted_schema=OFF"):
+        for pragma in ("journal_mode=WAL", "recursive_triggers=ON", "trusted_schema=OFF"):
             database.execute(f"PRAGMA {pragma}").fetchall()
-        check(database, path)
-    except sqlite3.Error as error:
+    except FOREIGN as error:
         database.close()
         raise translate(error, "open", path) from error
     except JournalError:
@@ -127,7 +131,8 @@ def translate(error: Exception, verb: str, path: Path) -> JournalError:
     name = getattr(error, "sqlite_errorname", "")
     family = "_".join(name.split("_")[:2])
     text = f"{verb} {path}: {_ADVICE.get(family, 'it failed')} ({error})"
-    unreadable = isinstance(error, sqlite3.OperationalError) and not name  # text that is no UTF-8 carries no code
+    # Text that is no UTF-8 carries no code.
+    unreadable = isinstance(error, UnicodeError) or (isinstance(error, sqlite3.OperationalError) and not name)
     if family in _DAMAGED or unreadable:
         return JournalBroken(f"{verb} {path}: the file is damaged; keep it, and restore a copy that verifies ({error})")
     return JournalError(text)

@@ -10,14 +10,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
 from monitor import metrics
 from monitor.errors import JournalBroken, JournalConflict, JournalError
 from monitor.journal import schema
-from monitor.journal.base import Draft, Record, Verified, follow, genesis, seal
+from monitor.journal.base import Draft, Outcome, Record, Request, Verified, follow, genesis, seal
 from monitor.journal.place import Lock, Mark
 
 _PAGE = 512
@@ -26,9 +26,6 @@ _SELECT = (
     "SELECT sequence, prev, hash, kind, at, by, effect_keys, body FROM journal WHERE sequence BETWEEN ? AND ? ORDER BY sequence"
 )
 _LAST = "SELECT sequence, hash FROM journal ORDER BY sequence DESC LIMIT 1"
-
-Outcome = tuple[Record, ...] | JournalError
-Request = tuple[Sequence[Draft], int | None]
 
 
 class SqliteJournal:
@@ -192,7 +189,7 @@ class SqliteJournal:
         """SQLite's errors become ours, with what to do; an open transaction is taken back either way."""
         try:
             yield
-        except (sqlite3.Error, OverflowError) as error:
+        except schema.FOREIGN as error:
             raise schema.translate(error, verb, self.path) from error
         finally:
             if self._database.in_transaction:
@@ -223,8 +220,11 @@ def _row(record: Record) -> tuple[object, ...]:
     return record.sequence, prev, own, record.kind, record.at, record.by, keys, record.body
 
 
-def _record(row: tuple[int, bytes, bytes, str, float, str, str, bytes]) -> Record:
+def _record(row: tuple[Any, ...]) -> Record:
+    """A row as a record. A damaged row can hold any type in any column, whatever the schema says."""
     sequence, prev, own, kind, at, by, keys, body = row
+    if not (type(prev) is type(own) is type(body) is bytes and type(keys) is str):
+        raise JournalBroken(f"record {sequence} is not what was written: its columns have other types")
     try:
         effect_keys = msgspec.json.decode(keys, type=tuple[str, ...])
     except msgspec.DecodeError as error:
