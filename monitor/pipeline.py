@@ -1,6 +1,6 @@
 """The pipeline: one event in; findings, wants and proposed decisions out. Synchronous and pure: no await, no I/O, no clock."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -8,7 +8,7 @@ from detectors.base import Detector, Finding, Want
 from detectors.events import Block, Committed, Dropped, Event, Reverted, Stage, Tick
 from detectors.execution import Execution
 from monitor.breaker.holds import Decision
-from monitor.breaker.machine import Fold, Noted
+from monitor.breaker.machine import Breaker, Fold, Noted
 from monitor.breaker.policy import Rules, Settled, judge, settle, tick, unroll
 
 QUARANTINE_AFTER = 3
@@ -19,14 +19,19 @@ SECOND_LOOKS = 4096
 
 
 class Judged(msgspec.Struct):
-    """What one event led to. `failed` names detectors that raised, with the error; their event is a dead letter."""
+    """What detectors made of one event. `failed` names those that raised, with the error; their event is a dead letter."""
 
     findings: list[Finding] = []
     wants: list[Want] = []
     asking: list[str] = []
+    failed: list[tuple[str, str]] = []
+
+
+class Proposed(msgspec.Struct):
+    """What policy makes of it, on the fold as it stands: decisions, and findings worth a note though they change no flag."""
+
     decisions: list[Decision] = []
     notes: list[Noted] = []
-    failed: list[tuple[str, str]] = []
 
 
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,29 +70,42 @@ class Pipeline:
         """Detectors left out because they kept failing."""
         return [name for name, count in self._failures.items() if count >= QUARANTINE_AFTER]
 
-    def step(self, event: Event) -> Judged:
-        """Judge one event. `event.at` is the time it is judged at."""
+    def step(self, event: Event) -> tuple[Judged, Proposed]:
+        """Observe one event and propose what follows from it. `event.at` is the time it is judged at."""
+        judged = self.observe(event)
+        return judged, self.propose(event, judged)
+
+    def observe(self, event: Event) -> Judged:
+        """Show one event to the detectors that want it; once an event, since it may change their state."""
         judged = Judged()
         for detector in self._dispatch.get(type(event), ()):
             self._observe(detector, event, judged)
-        if judged.findings:
-            self._decide(judged, event)
         if type(event) is Execution:
             self._ask(event, judged)
             if event.stage is not Stage.PENDING:
                 self._mined(event, judged)
         elif type(event) is Block:
             self.heights[event.chain] = event.position.height
+        elif type(event) is Reverted:
+            self.heights[event.chain] = event.first.height - 1
         elif type(event) is Committed:
             self.finalized[event.chain] = max(self.finalized.get(event.chain, -1), event.finalized)
-            self._settle(event, judged)
         elif type(event) is Dropped:
             self.settled.setdefault(event.chain, {})[event.id] = Settled(event.id, event.reason)
-        elif type(event) is Reverted:
-            self._unroll(event, judged)
-        elif type(event) is Tick:
-            self._tick(event, judged)
         return judged
+
+    def propose(self, event: Event, judged: Judged) -> Proposed:
+        """What follows, on the fold as it stands; changes nothing, so it can be asked again after a lost race."""
+        proposed = Proposed()
+        if judged.findings:
+            self._judge(judged, event, proposed)
+        if type(event) is Committed:
+            self._settle(event, proposed)
+        elif type(event) is Reverted:
+            self._unroll(event, proposed)
+        elif type(event) is Tick:
+            self._tick(event, proposed)
+        return proposed
 
     def integrations_of(self, chain: str, contracts: Iterable[str]) -> list[Watched]:
         """The integrations that any of these contracts belongs to."""
@@ -130,7 +148,7 @@ class Pipeline:
             while len(self._asked) > SECOND_LOOKS:
                 del self._asked[next(iter(self._asked))]
 
-    def _decide(self, judged: Judged, event: Event) -> None:
+    def _judge(self, judged: Judged, event: Event, proposed: Proposed) -> None:
         concerned: dict[str, tuple[Watched, list[Finding]]] = {}
         for finding in judged.findings:
             for watched in self.integrations_of(finding.chain, finding.victims):
@@ -140,8 +158,8 @@ class Pipeline:
             height = self.heights.get(watched.chain, -1)
             decision, notes = judge(breaker, findings, watched.rules, event.at, height, watched.policy)
             if decision is not None:
-                judged.decisions.append(decision)
-            judged.notes += [Noted(watched.integration, note) for note in notes]
+                proposed.decisions.append(decision)
+            proposed.notes += [Noted(watched.integration, note) for note in notes]
 
     def _mined(self, event: Execution, judged: Judged) -> None:
         """A mined transaction that no detector fears any more settles the pending holds that rest on it."""
@@ -149,30 +167,30 @@ class Pipeline:
         if not feared and not judged.wants and event.tx in self.pending_holds().get(event.chain, ()):
             self.settled.setdefault(event.chain, {})[event.tx] = Settled(event.tx, "mined and judged harmless")
 
-    def _settle(self, event: Committed, judged: Judged) -> None:
-        settled = self.settled.get(event.chain)
+    def _settle(self, event: Committed, proposed: Proposed) -> None:
+        resting = self.pending_holds().get(event.chain, set())
+        settled = {tx: how for tx, how in self.settled.get(event.chain, {}).items() if tx in resting}
+        self.settled[event.chain] = settled
         if not settled:
             return
-        for watched in self.watched.values():
-            if watched.chain == event.chain:
-                breaker = self.fold.breaker(watched.integration)
-                decision = settle(breaker, settled.values(), watched.rules, event.at, event.last.height, watched.policy)
-                judged.decisions += [decision] if decision else []
-        resting = self.pending_holds().get(event.chain, set())
-        self.settled[event.chain] = {tx: how for tx, how in settled.items() if tx in resting}
+        for watched, breaker in self._on(event.chain):
+            decision = settle(breaker, settled.values(), watched.rules, event.at, event.last.height, watched.policy)
+            proposed.decisions += [decision] if decision else []
 
-    def _unroll(self, event: Reverted, judged: Judged) -> None:
-        self.heights[event.chain] = event.first.height - 1
-        for watched in self.watched.values():
-            if watched.chain == event.chain:
-                breaker = self.fold.breaker(watched.integration)
-                decision = unroll(
-                    breaker, event.chain, event.first.height, event.last.height, event.at, watched.policy
-                )
-                judged.decisions += [decision] if decision else []
+    def _unroll(self, event: Reverted, proposed: Proposed) -> None:
+        for watched, breaker in self._on(event.chain):
+            decision = unroll(breaker, event.chain, event.first.height, event.last.height, event.at, watched.policy)
+            proposed.decisions += [decision] if decision else []
 
-    def _tick(self, event: Tick, judged: Judged) -> None:
+    def _tick(self, event: Tick, proposed: Proposed) -> None:
         for watched in self.watched.values():
             breaker = self.fold.breaker(watched.integration)
             decision = tick(breaker, watched.rules, event.at, self.finalized, watched.policy)
-            judged.decisions += [decision] if decision else []
+            proposed.decisions += [decision] if decision else []
+
+    def _on(self, chain: str) -> Iterator[tuple[Watched, Breaker]]:
+        """The integrations of one chain that hold anything, with their breakers."""
+        for watched in self.watched.values():
+            breaker = self.fold.breaker(watched.integration)
+            if watched.chain == chain and breaker.holds:
+                yield watched, breaker

@@ -2,9 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Protocol
-
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 import msgspec
 import structlog
 
@@ -14,21 +13,13 @@ from monitor.breaker.holds import Decision, State
 from monitor.breaker.machine import Breaker, Cursor, Fold, IllegalTransitionError, Noted, after_change
 from monitor.errors import JournalConflict, JournalError
 from monitor.journal.base import Draft, Record, encode
+from monitor.journal.thread import AsyncJournal
 
 log = structlog.get_logger()
 
 KEPT_DECISIONS = 500
+APPEND_WITHIN = 5.0
 _STATES = tuple(State)
-
-
-class Appender(Protocol):
-    """What the desk needs of a journal: compare-and-append off the loop, and reading on after a lost race."""
-
-    async def append(self, drafts: Sequence[Draft], expected: int) -> tuple[Record, ...]:
-        """All or none; JournalConflict when `expected` is not the head, JournalError when the journal cannot take it."""
-
-    async def read(self, start: int) -> Sequence[Record]:
-        """Every record from sequence `start` on."""
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -42,7 +33,7 @@ class Made(msgspec.Struct, frozen=True):
 class Desk:
     """Holds the fold and the board together over one journal. `told` is called with every decision once it is in force."""
 
-    def __init__(self, fold: Fold, board: FlagBoard, journal: Appender, told: Callable[[Made], None]) -> None:
+    def __init__(self, fold: Fold, board: FlagBoard, journal: AsyncJournal, told: Callable[[Made], None]) -> None:
         self.fold = fold
         self.board = board
         self.journal = journal
@@ -52,47 +43,63 @@ class Desk:
         self.trouble = ""
         self._turn = asyncio.Lock()
 
-    def restore(self, records: Sequence[Record]) -> None:
+    def restore(self, records: Iterable[Record]) -> None:
         """Fold the journal at start, before anything else runs; the flags then say what they said before."""
         for record in records:
             self._fold(record)
         for breaker in self.fold.breakers.values():
             self._show(breaker)
 
-    async def decide(self, propose: Callable[[], Sequence[Decision]], notes: Sequence[Noted] = ()) -> list[Made]:
+    def show(self, decisions: Sequence[Decision]) -> None:
+        """Show these pauses now, before the journal has them; releases wait. Follow with `decide`."""
+        for decision in decisions:
+            if decision.pauses and not decision.shadow:
+                self.board.pause_now(decision.integration, decision.reason)
+
+    async def decide(self, propose: Callable[[], tuple[Sequence[Decision], Sequence[Noted]]]) -> list[Made]:
         """Take what `propose` decides on the fold as it stands into the journal, then into the fold, then to the readers.
 
         Pauses are shown before the journal answers. After a lost race the new records are folded and `propose` is asked again.
-        Raises JournalError when a release or a note could not be written; a pause stays shown and is owed instead.
+        Raises JournalError when the journal took nothing: a release is then off, a pause stays shown and is owed (see `pay`).
         """
         async with self._turn:
             while True:
-                decisions = list(propose())
-                for decision in decisions:
-                    if decision.pauses and not decision.shadow:
-                        self.board.pause_now(decision.integration, decision.reason)
+                decisions, notes = propose()
+                self.show(decisions)
                 drafts = [_draft("decision", d, d.at, d.by) for d in decisions]
                 drafts += [_draft("finding", note, note.finding.at, f"detector:{note.finding.detector}") for note in notes]
                 if not drafts:
                     return []
                 try:
-                    records = await self.journal.append(drafts, self.fold.head)
+                    records = await self._append(drafts, self.fold.head)
                 except JournalConflict:
-                    for record in await self.journal.read(self.fold.head + 1):
-                        self._fold(record)
-                    continue
+                    metrics.JOURNAL_CONFLICTS.inc()
+                    await self._catch_up()
                 except JournalError as error:
                     self._refused(error, decisions)
                     raise
-                self.trouble = ""
-                return [made for record in records if (made := self._fold(record)) is not None]
+                else:
+                    self.trouble = ""
+                    return [made for record in records if (made := self._fold(record)) is not None]
+
+    async def _append(self, drafts: Sequence[Draft], expected: int) -> tuple[Record, ...]:
+        try:
+            async with asyncio.timeout(APPEND_WITHIN):
+                return await self.journal.append(drafts, expected)
+        except TimeoutError as error:
+            raise JournalError(f"append to the journal: its disk has not answered for {APPEND_WITHIN:g} s") from error
+
+    async def _catch_up(self) -> None:
+        start = self.fold.head + 1
+        for record in await asyncio.to_thread(lambda: list(self.journal.journal.read(start))):
+            self._fold(record)
 
     async def advance(self, cursor: Cursor, at: float) -> None:
         """Move a chain's cursor; a journal that cannot take it leaves the cursor where it was (the block is read again)."""
         async with self._turn:
             body = _draft("cursor", cursor, at, "follower", durable=False)
             try:
-                for record in await self.journal.append([body], self.fold.head):
+                for record in await self._append([body], self.fold.head):
                     self._fold(record)
             except JournalError as error:
                 self._refused(error, [])
@@ -101,7 +108,7 @@ class Desk:
         """Record something that changes no flag (a receipt)."""
         async with self._turn:
             try:
-                for record in await self.journal.append([_draft(kind, value, at, by, durable=False)], self.fold.head):
+                for record in await self._append([_draft(kind, value, at, by, durable=False)], self.fold.head):
                     self._fold(record)
             except JournalError as error:
                 self._refused(error, [])
@@ -115,7 +122,7 @@ class Desk:
             if fresh:
                 again = msgspec.structs.replace(decision, before=breaker.state, after=_after(breaker, decision), place=fresh)
                 try:
-                    await self.decide(lambda again=again: [again])  # type: ignore[misc]
+                    await self.decide(partial(_just, again))
                 except JournalError:
                     return
 
@@ -148,6 +155,10 @@ class Desk:
         for state in _STATES:
             metrics.BREAKER_STATE.labels(breaker.integration, state).set(breaker.state is state)
         metrics.WOULD_PAUSE.labels(breaker.integration).set(breaker.would_pause)
+
+
+def _just(decision: Decision) -> tuple[Sequence[Decision], Sequence[Noted]]:
+    return [decision], []
 
 
 def _after(breaker: Breaker, decision: Decision) -> State:
