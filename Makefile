@@ -1,0 +1,56 @@
+# `make demo` shows it, `make test` proves it. Everything is installed under .venv and node_modules; nothing else is touched,
+# except that `make system` (part of `make test`) adds Debian packages where it may.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help setup system check test demo bench scenarios docs lock
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/.locked node_modules/.locked ## .venv and node_modules, exactly as locked
+
+.venv/.locked: requirements/dev.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Seawall needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ...")'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+node_modules/.locked: package.json package-lock.json
+	npm ci --ignore-scripts --no-audit --no-fund
+	touch $@
+
+system: ## Debian packages the real-parts tests need (installed as root, else named)
+	.ci/system
+
+check: setup ## format, lint, types, import contracts, fast tests: under a minute
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	$(PYTEST) -q -m "not slow"
+
+test: setup system ## everything, on real parts
+	$(PYTEST)
+
+demo: setup ## a local chain, real protocols, honest traffic, then the attacks
+	$(BIN)/seawall demo
+
+bench: setup ## ratios measured in one run, one JSON object each
+	for script in benchmarks/[a-z]*.py; do $(BIN)/python "$$script"; done
+
+scenarios: setup ## the staged incidents
+	$(PYTEST) tests/scenarios
+
+lock: ## resolve requirements/*.in anew (pip-tools in a venv of its own, so that the two never mix)
+	$(PYTHON) -m venv .cache/lock
+	.cache/lock/bin/python -m pip install --quiet pip-tools
+	for name in run dev; do .cache/lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
+		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links -o requirements/$$name.txt requirements/$$name.in; done
