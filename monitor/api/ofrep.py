@@ -56,7 +56,7 @@ async def _context_fault(request: web.Request) -> str | None:
         return f"the body is not JSON: {error}"
     except RecursionError:
         return "the body nests too deep"
-    if not isinstance(body, dict) or not isinstance(body.get("context", {}) or {}, dict):
+    if not isinstance(body, dict) or not isinstance(body.get("context"), dict | None):
         return 'the body must be an object with an object "context"'
     return None
 

@@ -3,8 +3,8 @@
 import hashlib
 import hmac
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, Protocol
+from collections.abc import Mapping
+from typing import Annotated
 
 import msgspec
 import structlog
@@ -12,7 +12,8 @@ from aiohttp import web
 
 from monitor import metrics
 from monitor.api.problems import problem
-from monitor.errors import JournalError, SeawallError
+from monitor.breaker.orders import NoSuchIntegrationError, Orders, StaleRevisionError
+from monitor.errors import JournalError
 
 log = structlog.get_logger()
 MOST_BYTES = 64 * 1024
@@ -51,28 +52,9 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     pending: bool = False
 
 
-class NoSuchIntegrationError(SeawallError):
-    """The configuration names no such integration."""
-
-
-class StaleRevisionError(SeawallError):
-    """The caller acted on an older state than the present one."""
-
-
-class Actions(Protocol):
-    """The daemon's side of the admin listener."""
-
-    async def pause(self, integration: str, who: str, reason: str, ttl: float | None) -> Done:
-        """Place a person's hold; shown at once, whatever the journal says."""
-
-    async def resume(self, integration: str, who: str, reason: str, revision: int | None) -> Done:
-        """Release every hold; refused while the journal does not take it, or when `revision` is not the present one."""
-
-
-ACTIONS: web.AppKey[Actions] = web.AppKey("actions")
+ORDERS: web.AppKey[Orders] = web.AppKey("orders", Orders)
 TOKENS: web.AppKey[Mapping[str, Token]] = web.AppKey("tokens")
 _ETAG = re.compile(r'\s*(?:W/)?"?(\d+)"?\s*')
-Handler = Callable[[web.Request, Token], Awaitable[web.Response]]
 
 
 def digest_of(secret: str) -> str:
@@ -127,15 +109,18 @@ async def _answer(request: web.Request, action: str, shape: type[PauseOrder] | t
         return problem(400, "Bad Request", f'If-Match must be the revision, as in "42"; got {match[:40]!r}')
     integration, who = request.match_info["id"], order.actor or token.name
     log.info("operator.order", action=action, integration=integration, who=who, token=token.name)
+    orders = request.app[ORDERS]
     try:
         if isinstance(order, PauseOrder):
-            done = await request.app[ACTIONS].pause(integration, who, order.reason, order.ttl)
+            await orders.pause(integration, who, order.reason, order.ttl)
         else:
-            done = await request.app[ACTIONS].resume(integration, who, order.reason, int(revision[1]) if revision else None)
+            await orders.resume(integration, who, order.reason, int(revision[1]) if revision else None)
     except NoSuchIntegrationError as error:
         return problem(404, "No such integration", str(error))
     except StaleRevisionError as error:
         return problem(412, "Precondition Failed", str(error))
     except JournalError as error:
         return problem(503, "Journal unavailable", f"{action} {integration}: {error}")
+    flag = orders.desk.board.read()[integration]
+    done = Done(integration=integration, state=flag.state, breaker=flag.breaker, revision=flag.revision, pending=flag.pending)
     return web.Response(body=msgspec.json.encode(done), content_type="application/json", headers={"ETag": f'"{done.revision}"'})

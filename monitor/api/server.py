@@ -9,6 +9,7 @@ from aiohttp import web
 from monitor.api import flags, health, live, ofrep, operators, page, views
 from monitor.api.problems import problems
 from monitor.breaker.flags import FlagBoard
+from monitor.breaker.orders import Orders
 from monitor.errors import ConfigError, SeawallError
 
 log = structlog.get_logger()
@@ -40,10 +41,10 @@ def read_app(
     return app
 
 
-def admin_app(actions: operators.Actions, tokens: Mapping[str, operators.Token]) -> web.Application:
+def admin_app(orders: Orders, tokens: Mapping[str, operators.Token]) -> web.Application:
     """The admin side: the only one that changes anything."""
     app = web.Application(middlewares=[problems], client_max_size=operators.MOST_BYTES)
-    app[operators.ACTIONS], app[operators.TOKENS] = actions, tokens
+    app[operators.ORDERS], app[operators.TOKENS] = orders, tokens
     app.add_routes(
         [
             web.post("/v1/integrations/{id}/pause", operators.pause),

@@ -1,0 +1,69 @@
+"""A read and an admin listener on loopback over a real desk and journal; no daemon behind them."""
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from monitor.api.operators import Token, digest_of
+from monitor.api.server import Listener, admin_app, read_app
+from monitor.api.views import Sources
+from monitor.breaker.desk import Desk
+from monitor.breaker.flags import FlagBoard, Spec
+from monitor.breaker.holds import Mode
+from monitor.breaker.machine import Fold
+from monitor.breaker.orders import Orders
+from monitor.journal.sqlite import SqliteJournal
+from monitor.journal.thread import AsyncJournal
+from tests.support.findings import CHAIN, position
+
+SECRET = "wall-and-sea"  # noqa: S105 - a test's own
+
+
+class Doors:
+    """What a test talks to."""
+
+    def __init__(self, board: FlagBoard, desk: Desk, read: Listener, admin: Listener, http: aiohttp.ClientSession) -> None:
+        self.board, self.desk, self.read, self.admin, self.http = board, desk, read, admin, http
+
+    async def pause(self, reason: str = "drill", token: str = SECRET, integration: str = "bank") -> aiohttp.ClientResponse:
+        """Order a pause."""
+        url = f"{self.admin.url}/v1/integrations/{integration}/pause"
+        return await self.http.post(url, json={"reason": reason}, headers={"Authorization": f"Bearer {token}"})
+
+    async def resume(self, revision: int | None = None, token: str = SECRET) -> aiohttp.ClientResponse:
+        """Order a resume."""
+        headers = {"Authorization": f"Bearer {token}"} | ({"If-Match": f'"{revision}"'} if revision is not None else {})
+        return await self.http.post(f"{self.admin.url}/v1/integrations/bank/resume", json={"reason": "over"}, headers=headers)
+
+
+@pytest.fixture
+async def doors(tmp_path: Path) -> AsyncIterator[Doors]:
+    async with AsyncJournal(SqliteJournal.open(tmp_path / "journal.db")) as journal:
+        fold = Fold({"bank": Mode.ENFORCE, "pool.v2": Mode.SHADOW})
+        specs = [Spec(integration=name, chain=CHAIN, blind_after=60.0) for name in fold.modes]
+        board = FlagBoard(specs, epoch=journal.epoch)
+        desk = Desk(fold, board, journal, lambda made: None)
+        board.beat()
+        board.saw_head(CHAIN, position(10), time.time())
+        sources = Sources(
+            breakers=lambda: fold.breakers,
+            made=lambda: desk.made,
+            chains=lambda: {CHAIN: {"head": 10, "age": "0 s"}},
+            contracts={},
+        )
+        tokens = {
+            "ops": Token(name="ops", digest=digest_of(SECRET), scopes=frozenset({"pause", "resume"})),
+            "bot": Token(name="bot", digest=digest_of("bot-secret"), scopes=frozenset({"pause"})),
+        }
+        fine = lambda: {"ok": True}  # noqa: E731 - a fact
+        read = Listener("read", read_app(board, healthy=fine, ready=fine, sources=sources), "127.0.0.1:0")
+        admin = Listener("admin", admin_app(Orders(desk), tokens), "127.0.0.1:0")
+        await read.start()
+        await admin.start()
+        async with aiohttp.ClientSession() as http:
+            yield Doors(board, desk, read, admin, http)
+        await read.stop()
+        await admin.stop()
