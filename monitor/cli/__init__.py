@@ -1,0 +1,39 @@
+"""The command line: one file per group of commands, one line per error, and exit codes a script can trust.
+
+0 is success, 1 a failure, 2 wrong usage or a configuration that cannot be used. Importing this costs typer and nothing else:
+every command imports what it needs when it runs.
+"""
+
+import sys
+
+import typer
+
+from monitor.cli import operating
+from monitor.errors import ConfigError, SeawallError
+
+GROUPS = (operating,)
+"""The modules that have commands; each offers `register(app)`."""
+
+app = typer.Typer(
+    name="seawall",
+    help="Pauses a DeFi integration before the money is gone.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for group in GROUPS:
+    group.register(app)
+
+
+def main() -> None:
+    """Run one command and exit. A SeawallError is one line on stderr and exit 1; configuration problems, a line each, exit 2."""
+    try:
+        app()
+    except ConfigError as error:
+        for line in error.problems:
+            typer.echo(line, err=True)
+        sys.exit(2)
+    except SeawallError as error:
+        typer.echo(f"seawall: {' '.join(str(error).split())}", err=True)
+        sys.exit(1)

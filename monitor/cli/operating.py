@@ -1,0 +1,176 @@
+"""Commands for the person on call: read the flags, pause, resume, ask after the daemon's health."""
+
+import json
+import sys
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monitor.cli import daemon
+from monitor.errors import SeawallError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+COLOURS = {"run": "green", "pause": "bold red", "unknown": "bold yellow"}
+TRIES_AGAIN_AFTER = 2.0
+
+Url = Annotated[str | None, typer.Option("--url", help="The daemon's read address; also SEAWALL_URL.", metavar="URL")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept in the journal and shown to every reader.")]
+Actor = Annotated[str | None, typer.Option("--as", help="Who orders it, if not the token's owner.", metavar="NAME")]
+Integration = Annotated[str, typer.Argument(help="The integration's id.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this group."""
+    for command in (flags, pause, resume, health):
+        app.command()(command)
+
+
+def flags(
+    *,
+    url: Url = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow every change.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """May each integration be used right now?"""
+    base = daemon.read_base(url)
+    if not watch:
+        _show_flags(daemon.get(base, "/v1/flags"), as_json=as_json)
+        return
+    while True:
+        try:
+            for _ in daemon.changes(base):
+                _show_flags(daemon.get(base, "/v1/flags"), as_json=as_json)
+        except SeawallError as error:
+            typer.echo(f"seawall: out of sight, every flag is unknown: {_plain(str(error))}; trying again", err=True)
+        time.sleep(TRIES_AGAIN_AFTER)
+
+
+def pause(
+    integration: Integration,
+    *,
+    reason: Reason,
+    ttl: Annotated[float | None, typer.Option("--ttl", help="Seconds after which it must be reviewed.", min=1, max=86400)] = None,
+    actor: Actor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Pause an integration now; only a person can release it."""
+    body: dict[str, object] = {"reason": reason, "ttl": ttl, "actor": actor}
+    _show_done("pause", daemon.order(integration, "pause", body), as_json=as_json)
+
+
+def resume(
+    integration: Integration,
+    *,
+    reason: Reason,
+    revision: Annotated[int | None, typer.Option("--revision", help="Only if this is still the flag's revision.")] = None,
+    actor: Actor = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Release every hold on an integration; refused if its state changes in between."""
+    if revision is None:
+        known = {flag.get("integration"): flag for flag in _flags_of(daemon.get(daemon.read_base(url), "/v1/flags"))}
+        if integration not in known:
+            raise SeawallError(f"resume {integration}: no such integration; known: {', '.join(map(str, known)) or 'none'}")
+        revision = int(known[integration]["revision"])
+    done = daemon.order(integration, "resume", {"reason": reason, "actor": actor}, revision)
+    _show_done("resume", done, as_json=as_json)
+
+
+def health(
+    *,
+    url: Url = None,
+    ready: Annotated[bool, typer.Option("--ready", help="Ask also whether it is ready to serve.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Is the daemon alive? Exit 0 if so. Blind is alive: its flags say unknown."""
+    base = daemon.read_base(url)
+    report = {name: _asked(base, name) for name in (("healthy", "ready") if ready else ("healthy",))}
+    if as_json:
+        typer.echo(json.dumps(report))
+    else:
+        for name, facts in report.items():
+            rest = ", ".join(f"{key} {value}" for key, value in facts.items() if key != "ok")
+            typer.echo(_plain(f"{name if facts.get('ok') else 'not ' + name}{': ' + rest if rest else ''}"))
+    if not all(facts.get("ok") for facts in report.values()):
+        raise typer.Exit(1)
+
+
+def _asked(base: str, name: str) -> daemon.Facts:
+    """A health report; the daemon says 503 when the answer is no, and the report is then the answer all the same."""
+    try:
+        return daemon.get(base, f"/-/{name}")
+    except daemon.Refused as refused:
+        if refused.status == 503 and "ok" in refused.facts:
+            return refused.facts
+        raise
+
+
+def _flags_of(facts: daemon.Facts) -> list[daemon.Facts]:
+    flags = facts.get("flags")
+    if not isinstance(flags, list):
+        raise SeawallError("GET /v1/flags: no list of flags came back; is this Seawall?")
+    return [flag for flag in flags if isinstance(flag, dict)]
+
+
+def _show_flags(facts: daemon.Facts, *, as_json: bool) -> None:
+    shown = _flags_of(facts)
+    if as_json:
+        typer.echo(json.dumps(facts))
+        sys.stdout.flush()
+        return
+    from rich.console import Console  # noqa: PLC0415 - a script that reads JSON does not pay for tables
+
+    Console().print(_table(shown, time.time()))
+
+
+def _table(shown: Iterable[daemon.Facts], now: float) -> "Table":
+    from rich.table import Table  # noqa: PLC0415 - as above
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for column in ("integration", "state", "for", "revision", "head", "reason"):
+        table.add_column(column, overflow="fold")
+    for flag in shown:
+        state, head = str(flag.get("state")), flag.get("observed_block") or {}
+        table.add_row(
+            Text(_plain(str(flag.get("integration")))),
+            Text(_plain(state), style=COLOURS.get(state, "bold yellow")),
+            _age(now - float(flag["since"])) if flag.get("since") else "",
+            str(flag.get("revision")),
+            f"{head.get('number', '')}",
+            Text(_plain(str(flag.get("reason") or ""))),
+        )
+    return table
+
+
+def _show_done(action: str, done: daemon.Facts, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(done))
+        return
+    owed = "; shown to every reader, not yet in the journal" if done.get("pending") else ""
+    typer.echo(_plain(f"{action}: {done.get('integration')} says {done.get('state')}, revision {done.get('revision')}{owed}"))
+
+
+def _age(seconds: float) -> str:
+    """How long something has lasted, in the largest unit that fits.
+
+    >>> _age(5.2), _age(600), _age(7300), _age(1e6)
+    ('5 s', '10 min', '2 h', '11 d')
+    """
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
+
+
+def _plain(text: str) -> str:
+    """Text that cannot move a terminal's cursor: reasons may quote a chain."""
+    from alerts.text import plain  # noqa: PLC0415 - loads the struct library, which JSON output does without
+
+    return plain(text, 2000)
