@@ -1,0 +1,204 @@
+"""What a configuration says: the structs of `seawall.yaml`, version 1, with every default.
+
+Durations are floats of seconds, addresses lower case, mappings read-only once loaded. The JSON Schema is made from this file.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from alerts.route import Route, Routing
+from monitor.breaker.flags import OnBlind
+from monitor.breaker.holds import Mode
+from monitor.breaker.policy import Rules
+from monitor.config.kinds import IDENTIFIER, Address, Chain, Listen, NodeUrl, Seconds, Secret
+
+Meta = msgspec.Meta
+Id = Annotated[str, Meta(pattern=IDENTIFIER)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=1)]
+Positive = Meta(gt=0)
+
+
+def _listen(host: str, port: int) -> Any:  # noqa: ANN401 - a field's default, whatever the field
+    return msgspec.field(default_factory=lambda: Listen(host, port))
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of the configuration: unknown keys are refused."""
+
+
+class PoolKind(StrEnum):
+    """How the state of a contract is read."""
+
+    HOLDINGS = "holdings"
+    UNISWAP_V2 = "uniswap_v2"
+    ERC4626 = "erc4626"
+
+
+class Finality(StrEnum):
+    """Which of the chain's own words for certainty releases wait for."""
+
+    LATEST = "latest"
+    SAFE = "safe"
+    FINALIZED = "finalized"
+
+
+class Node(Part, frozen=True, kw_only=True):
+    """A node. `ws` is its WebSocket URL; one that carries a key is named as ${VARIABLE} or file:PATH."""
+
+    name: Id
+    ws: NodeUrl
+
+
+class ChainConfig(Part, frozen=True, kw_only=True):
+    """A chain, and when we count as blind on it."""
+
+    id: Chain
+    nodes: Annotated[tuple[Node, ...], Meta(min_length=1)]
+    block_time: Annotated[Seconds, Positive, Meta(description="How often a block usually comes.")] = 12.0
+    blind_after: Annotated[Seconds, Positive, Meta(description="Without a new verified head for so long, flags say unknown.")] = (
+        60.0
+    )
+    finality: Annotated[Finality, Meta(description="What releases wait for.")] = Finality.SAFE
+    quorum: Annotated[Count, Meta(description="Nodes that must agree before anything is released.")] = 1
+    snapshot_every: Annotated[Count, Meta(description="Blocks between snapshots of detector state.")] = 100
+
+
+class Contract(Part, frozen=True, kw_only=True):
+    """A contract to watch. `assets` are the tokens whose balance counts, beside the chain's own coin."""
+
+    address: Address
+    kind: PoolKind = PoolKind.HOLDINGS
+    role: Annotated[str, Meta(max_length=64)] = "pool"
+    assets: tuple[Address, ...] = ()
+
+
+class Integration(Part, frozen=True, kw_only=True):
+    """Something payment services use and may have to stop using: the unit that is paused."""
+
+    chain: Id
+    contracts: Annotated[tuple[Contract, ...], Meta(min_length=1)]
+    policy: Id = "default"
+    mode: Annotated[Mode, Meta(description="shadow decides and reports; enforce turns the flag.")] = Mode.SHADOW
+    on_blind: Annotated[OnBlind, Meta(description="What the boolean flag says while we are blind.")] = OnBlind.PAUSE
+    tags: tuple[Id, ...] = ()
+
+
+class PriceSource(Part, frozen=True, kw_only=True):
+    """A token's price in `quote`, from the reserves of a Uniswap V2 pair at the parent block."""
+
+    token: Address
+    pool: Address
+    quote: Address
+
+
+class Policy(Part, frozen=True, kw_only=True):
+    """When to pause, and for how long. Confidences and shares are 0..1."""
+
+    warn_at: Share = 0.5
+    pause_at: Share = 0.8
+    close_at: Share = 0.4
+    quorum: Annotated[Count, Meta(description="Detectors that must agree before statistics trip.")] = 2
+    min_open: Annotated[Seconds, Positive] = 600.0
+    max_open: Annotated[Seconds, Positive] = 86400.0
+    pending_hold_blocks: Annotated[int, Meta(ge=2, le=100)] = 2
+    half_open: Annotated[tuple[Annotated[float, Meta(gt=0, le=1)], ...], Meta(max_length=20)] = (0.01, 0.1, 1.0)
+    half_open_step: Annotated[Seconds, Positive] = 300.0
+    max_paused_share: Annotated[Share, Meta(description="Beyond this share of integrations, page instead of pausing.")] = 0.5
+
+    def rules(self) -> Rules:
+        """The same numbers as the breaker takes them."""
+        return Rules(**{name: getattr(self, name) for name in Rules.__struct_fields__})
+
+
+class Receiver(msgspec.Struct, frozen=True, kw_only=True):  # its further keys are its channel's
+    """Someone to tell: a channel, and the arguments its constructor takes; strings that are references are secrets."""
+
+    channel: Id
+    options: Mapping[str, Any] = {}
+
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments, secrets revealed. Never log them."""
+        return {name: value.reveal() if isinstance(value, Secret) else value for name, value in self.options.items()}
+
+
+class Alerts(Part, frozen=True, kw_only=True):
+    """Who is told what."""
+
+    routes: tuple[Route, ...] = ()
+    otherwise: tuple[str, ...] | None = None
+    receivers: Mapping[Id, Receiver] = {}
+
+    @property
+    def routing(self) -> Routing:
+        """The routes as alerts take them."""
+        return Routing(routes=self.routes, otherwise=self.otherwise)
+
+
+class TokenConfig(Part, frozen=True, kw_only=True):
+    """A bearer token of the admin listener."""
+
+    name: Id
+    secret: Secret
+    scopes: tuple[Literal["pause", "resume"], ...]
+
+
+class Api(Part, frozen=True, kw_only=True):
+    """Where flags are read and orders are taken."""
+
+    read: Listen = _listen("127.0.0.1", 8080)
+    admin: Listen = _listen("127.0.0.1", 8081)
+    tokens: tuple[TokenConfig, ...] = ()
+    lease: Annotated[Seconds, Positive] = 30.0
+    valid_for: Annotated[Seconds, Positive] = 10.0
+
+
+class JournalConfig(Part, frozen=True, kw_only=True):
+    """Where the journal is kept."""
+
+    path: Annotated[str, Meta(min_length=1)] = "/var/lib/seawall/journal.db"
+
+
+class Sentry(Part, frozen=True, kw_only=True):
+    """Where errors of Seawall itself are reported."""
+
+    dsn: Secret
+    environment: str = "production"
+
+
+class Log(Part, frozen=True, kw_only=True):
+    """What is logged, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+class File(Part, frozen=True, kw_only=True):
+    """Seawall's configuration."""
+
+    version: Literal[1]
+    chains: Annotated[Mapping[Id, ChainConfig], Meta(min_length=1)]
+    integrations: Mapping[Id, Integration] = {}
+    trusted: Mapping[Id, tuple[Address, ...]] = {}
+    prices: Mapping[Id, tuple[PriceSource, ...]] = {}
+    policies: Mapping[Id, Policy] = {}
+    detectors: Mapping[Id, Mapping[str, Any]] = {}
+    alerts: Alerts = msgspec.field(default_factory=Alerts)
+    api: Api = msgspec.field(default_factory=Api)
+    journal: JournalConfig = msgspec.field(default_factory=JournalConfig)
+    sentry: Sentry | None = None
+    log: Log = msgspec.field(default_factory=Log)
+
+
+class Config(File, frozen=True, kw_only=True):
+    """A configuration that passed every check. `hash` names what was written, secrets not included."""
+
+    source: str
+    hash: str
+
+    def policy_of(self, integration: str) -> Policy:
+        """The policy an integration follows."""
+        return self.policies[self.integrations[integration].policy]
