@@ -22,14 +22,13 @@ class Kind(StrEnum):
     CLOSED = "breaker.closed"
     FORCED = "breaker.forced"
     WOULD_OPEN = "breaker.would_open"
-    WOULD_CLOSE = "breaker.would_close"
     BLIND = "chain.blind"
     RECOVERED = "chain.recovered"
     TEST = "test"
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """A breaker's decision as alerts see it. States are the breaker's words (closed, open, half_open, forced_open, forced_closed).
+    """A breaker's decision as alerts see it. States in the breaker's words: closed, open, half_open, forced_open, forced_closed.
 
     `by` is `policy:…` or `human:…`; `shadow` means the flag was left alone; `links` maps a name (incident, runbook, dashboard) to
     a URL; `at` is unix seconds.
@@ -49,7 +48,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sight(msgspec.Struct, frozen=True, kw_only=True):
-    """A chain we lost sight of (`blind`) or see again, and the integrations whose flags read `unknown` for it. Times in seconds."""
+    """A chain we lost sight of (`blind`) or see again, and the integrations whose flags read `unknown` for it. Unix seconds."""
 
     chain: str
     blind: bool
@@ -63,8 +62,9 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
     """One thing to tell. `id` is constant over every retry; `key` is shared by all that is told of one incident.
 
-    `labels` hold stable things only (they are an alert's identity); numbers and hashes live in `facts` and `findings`. `since` is
-    when the incident began, `incident` the id of its first notification, `earlier` the severities it was told at before.
+    `labels` hold stable things only (they are an alert's identity; `alertname` and `severity` always among them); numbers and
+    hashes live in `facts` and `findings`. `since` is when the incident began, `incident` the id of its first notification,
+    `earlier` the labels it was told under before it grew worse.
     """
 
     id: str
@@ -81,7 +81,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     facts: dict[str, str | int | float | bool] = {}
     resolved: bool = False
     incident: str = ""
-    earlier: tuple[Severity, ...] = ()
+    earlier: tuple[dict[str, str], ...] = ()
 
 
 class Outcome(StrEnum):
@@ -104,7 +104,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
-class DeliveryFailed(Exception):  # noqa: N818 — it reports an outcome, as the DESIGN's receipts name it
+class DeliveryFailed(Exception):
     """A channel could not deliver. The text names the receiver's host, never its whole address: that may be a secret.
 
     `permanent`: trying the same again cannot help. `gone`: nothing will ever be accepted there again (HTTP 410).
@@ -130,10 +130,10 @@ class Channel(ABC):
     async def send(self, notification: Notification) -> str | None:
         """Deliver once; a remark for the receipt comes back. Raises DeliveryFailed; the caller sets the deadline and retries."""
 
-    async def refresh(self, active: Iterable[Notification]) -> None:
+    async def refresh(self, active: Iterable[Notification]) -> None:  # noqa: B027 — most receivers remember
         """Repeat what is still true to a receiver that forgets. Raises DeliveryFailed."""
 
-    async def close(self) -> None:
+    async def close(self) -> None:  # noqa: B027 — most channels hold nothing
         """Let go of connections; the channel may be used again afterwards."""
 
 

@@ -9,7 +9,7 @@ from detectors.base import Severity
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`to` these receivers goes what has all labels of `match` (plus `severity` and `kind`); `continue` looks further down."""
+    """`to` these receivers goes what has all labels of `match` (`kind` counts as one); `continue` looks further down."""
 
     to: tuple[str, ...]
     match: dict[str, str] = {}
@@ -19,7 +19,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Routing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The routes in order; `otherwise` receives what none of them matched.
 
-    Without `otherwise`, unmatched criticals go to every receiver and the rest to nobody; without any route, everything goes to all.
+    Without `otherwise`, unmatched criticals go to every receiver and the rest to nobody; with no route at all, all goes to all.
     """
 
     routes: tuple[Route, ...] = ()
@@ -29,18 +29,18 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 def receivers(routing: Routing, notification: Notification, everyone: Collection[str]) -> tuple[str, ...]:
     """Names of who is told, each once, in the order of the routes.
 
-    What is resolved (or has become worse) also goes to whoever was told at the earlier severities, so that no one is left with an
+    What is resolved (or has become worse) also goes to whoever was told under the earlier labels, so that no one is left with an
     alert that never ends. A critical whose routes name no configured receiver goes to everyone.
     """
-    severities = (notification.severity, *notification.earlier)
-    named = dict.fromkeys(name for severity in severities for name in _at(routing, notification, severity, everyone))
+    kind = {"kind": notification.kind.value}
+    now = {**notification.labels, "severity": notification.severity.value}
+    named = dict.fromkeys(name for labels in (now, *notification.earlier) for name in _claim(routing, labels | kind, everyone))
     told = tuple(name for name in named if name in everyone)
     lost = notification.severity is Severity.CRITICAL and not told and routing.otherwise != ()
     return tuple(everyone) if lost else told
 
 
-def _at(routing: Routing, notification: Notification, severity: Severity, everyone: Collection[str]) -> Iterator[str]:
-    labels = {**notification.labels, "severity": severity.value, "kind": notification.kind.value}
+def _claim(routing: Routing, labels: dict[str, str], everyone: Collection[str]) -> Iterator[str]:
     if not routing.routes and routing.otherwise is None:
         yield from everyone
         return
@@ -55,7 +55,7 @@ def _at(routing: Routing, notification: Notification, severity: Severity, everyo
         return
     if routing.otherwise is not None:
         yield from routing.otherwise
-    elif severity is Severity.CRITICAL:
+    elif labels["severity"] == Severity.CRITICAL:
         yield from everyone
 
 
@@ -68,9 +68,5 @@ def problems(routing: Routing, everyone: Collection[str]) -> list[str]:
     places = [(f"routes[{index}].to", route.to) for index, route in enumerate(routing.routes)]
     places.append(("otherwise", routing.otherwise or ()))
     known = ", ".join(everyone) or "none"
-    return [
-        f"{path}: no receiver is called {name!r}; there are: {known}"
-        for path, to in places
-        for name in to
-        if name not in everyone
-    ]
+    unknown = [(path, name) for path, names in places for name in names if name not in everyone]
+    return [f"{path}: no receiver is called {name!r}; there are: {known}" for path, name in unknown]

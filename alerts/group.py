@@ -1,0 +1,66 @@
+"""One alert per incident: what is told, what only updates it, and when it ends. A fold over notifications; pure."""
+
+import msgspec
+
+from alerts.base import RANK, Notification
+
+
+class Incident(msgspec.Struct, frozen=True, kw_only=True):
+    """An open incident: what was last told of it, and how many notifications it swallowed since."""
+
+    last: Notification
+    at: float
+    swallowed: int = 0
+
+
+class Groups(msgspec.Struct, frozen=True):
+    """Every open incident by key: as many as integrations and chains are configured, so it needs no other bound."""
+
+    open: dict[str, Incident] = {}
+
+    @property
+    def active(self) -> tuple[Notification, ...]:
+        """What is still true, as it was last told."""
+        return tuple(incident.last for incident in self.open.values())
+
+
+def fold(groups: Groups, notification: Notification, now: float) -> tuple[Groups, Notification | None]:
+    """The groups afterwards, and what to tell, or None when those who know need not hear more. `now` in unix seconds.
+
+    Told: the first of an incident, one that is worse, one of another kind (a breaker half-opens, a person steps in), and the end.
+    What is told carries the incident's id, its beginning, its worst severity so far and the labels it began with.
+    """
+    kept = dict(groups.open)
+    known = kept.get(notification.key)
+    if known is None:
+        if notification.resolved:
+            return Groups(kept), None if _idle(notification) else notification
+        return Groups(kept | {notification.key: Incident(last=notification, at=now)}), notification
+    told = _joined(known.last, notification)
+    if notification.resolved:
+        del kept[notification.key]
+        return Groups(kept), told
+    if told.kind is known.last.kind and RANK[told.severity] <= RANK[known.last.severity]:
+        quiet = msgspec.structs.replace(known, at=now, swallowed=known.swallowed + 1)
+        return Groups(kept | {notification.key: quiet}), None
+    return Groups(kept | {notification.key: Incident(last=told, at=now)}), told
+
+
+def _idle(notification: Notification) -> bool:
+    """An end without a beginning and without a change: a decision that moved nothing."""
+    return "from" in notification.facts and notification.facts["from"] == notification.facts.get("to")
+
+
+def _joined(last: Notification, new: Notification) -> Notification:
+    severity = new.severity if RANK[new.severity] > RANK[last.severity] else last.severity
+    alertname = (last if new.resolved else new).labels.get("alertname", "")
+    labels = last.labels | {"alertname": alertname, "severity": severity.value}
+    earlier = last.earlier if labels == last.labels else (*last.earlier, last.labels)
+    return msgspec.structs.replace(
+        new,
+        severity=severity,
+        labels=labels,
+        since=last.since,
+        incident=last.incident or last.id,
+        earlier=tuple(old for old in earlier if old != labels),
+    )
