@@ -65,9 +65,9 @@ def _reentrancy(_: Market, bank: Integration) -> _Plan:
 
 
 def _cross_function(_: Market, bank: Integration) -> _Plan:
-    """Deposit 12 % and get it twice: too shallow and too small for the call tree alone."""
+    """Deposit 2 % and get it twice: too shallow for the call tree and too small for any flow limit. Only storage order tells."""
     data = ours("ReentrancyAttacker").call("split", bank.victim)
-    return _Plan("ReentrancyAttacker", data, value=BANK_DEPOSITS * 12 // 100, ordered=True)
+    return _Plan("ReentrancyAttacker", data, value=BANK_DEPOSITS // 50, ordered=True)
 
 
 def _flash_loan(market: Market, lender: Integration) -> _Plan:

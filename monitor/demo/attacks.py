@@ -32,17 +32,19 @@ async def launch(attack: Attack, wallet: Wallet, relay: Relay | None = None) -> 
         )
     if relay is None:
         raise ValueError(f"{attack.name} on {attack.integration}: a private attack needs the relay that hides it")
-    raw, tx = await _signed(attack, wallet)
-    relay.hide(tx)
-    await wallet.node.call("eth_sendRawTransaction", [raw])
+    chain = int(await wallet.node.call("eth_chainId", []), 16)
+    async with wallet.turn(attack.attacker) as nonce:
+        raw, tx = _signed(attack, chain, nonce)
+        relay.hide(tx)
+        await wallet.node.call("eth_sendRawTransaction", [raw])
     return tx
 
 
-async def _signed(attack: Attack, wallet: Wallet) -> tuple[str, str]:
+def _signed(attack: Attack, chain: int, nonce: int) -> tuple[str, str]:
     """Raw bytes and hash, known before any node is."""
     most, priority = fees(TIP_OF_A_ROBBER)
     fields = {
-        "chainId": int(await wallet.node.call("eth_chainId", []), 16), "nonce": await wallet.nonce(attack.attacker),
+        "chainId": chain, "nonce": nonce,
         "to": to_checksum_address(attack.contract), "data": attack.data, "value": attack.value, "gas": attack.gas,
         "maxFeePerGas": most, "maxPriorityFeePerGas": priority,
     }  # fmt: skip

@@ -59,7 +59,8 @@ async def stage(
     async def set_up(number: int, kind: str) -> Integration:
         async with several:
             name, build = _VICTIMS[kind]
-            return await build(wallet, owner, market, f"{name}-{number}", (treasury, *actors))
+            users = actors if plots.index(kind) == number - 1 else actors[:1]  # traffic uses the first of each kind
+            return await build(wallet, owner, market, f"{name}-{number}", (treasury, *users))
 
     integrations = await asyncio.gather(*(set_up(number, kind) for number, kind in enumerate(plots, 1)))
     swapper = await wallet.deploy(owner, ours("FlashSwapper"))

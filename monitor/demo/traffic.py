@@ -16,6 +16,8 @@ WHALE_EVERY = 40
 """One liquidity removal in so many is a large one: 8 % of the pool."""
 
 WHALE, SMALL = 0.08, 0.004
+_SMALL_SUM = (0.0002, 0.001)
+"""Deposits and loans as parts of the pot: many a minute must stay far below any outflow budget, even counted one way."""
 _LARGEST_SWAP = 0.01
 
 Send = Callable[[], Awaitable[str]]
@@ -38,7 +40,7 @@ class Traffic:
         self.stage = stage
         self.may_use = may_use
         self.sent: dict[str, str] = {}
-        self._random = random.Random(seed)  # noqa: S311 - traffic, not secrets
+        self._random = random.Random(seed)
         self._router = uniswap("UniswapV2Router02")
         self._venues = list(self._open_venues())
 
@@ -122,7 +124,7 @@ class Traffic:
         """Puts a little in and takes the same out."""
         code = ours("Bank")
         while True:
-            amount = int(BANK_DEPOSITS * self._random.uniform(0.0005, 0.003))
+            amount = int(BANK_DEPOSITS * self._random.uniform(*_SMALL_SUM))
             yield "deposit ether", self._call(actor, bank.victim, code.call("deposit"), amount)
             yield "withdraw ether", self._call(actor, bank.victim, code.call("withdraw", amount))
 
@@ -130,7 +132,7 @@ class Traffic:
         """Buys shares of the vault and redeems as many."""
         code = ours("ShareVault")
         while True:
-            amount = int(1_000_000 * ETHER * self._random.uniform(0.0005, 0.003))
+            amount = int(1_000_000 * ETHER * self._random.uniform(*_SMALL_SUM))
             yield "deposit dollars", self._call(actor, vault.victim, code.call("deposit", amount, actor))
             yield "redeem shares", self._call(actor, vault.victim, code.call("redeem", amount, actor, actor))
 
@@ -139,7 +141,7 @@ class Traffic:
         code, dollar = ours("Lender"), self.stage.market.dollar
         coin = lender.contracts[1].assets[1]
         while True:
-            amount = int(1_000_000 * ETHER * self._random.uniform(0.0005, 0.003))
+            amount = int(1_000_000 * ETHER * self._random.uniform(*_SMALL_SUM))
             for name, path in (("buy coins", [dollar, coin]), ("sell coins", [coin, dollar])):
                 data = self._router.call("swapExactTokensForTokens", amount, 1, path, actor, FOREVER)
                 yield name, self._call(actor, self.stage.market.router, data)

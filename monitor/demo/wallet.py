@@ -1,6 +1,8 @@
 """Accounts that send transactions: unlocked at the local node, with explicit gas, fees and nonces."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from monitor.demo.artifacts import Artifact
@@ -21,38 +23,45 @@ def fees(tip: int) -> tuple[int, int]:
 
 
 class Wallet:
-    """Sends for any account of a local node. Nonces are counted here, so that many may send at once."""
+    """Sends for any account of a local node. Nonces are counted here, so that many may send at once.
+
+    An account's transactions reach the node in the order of their nonces: anvil's automine may overlook one that had to wait
+    in the pool for its predecessor.
+    """
 
     def __init__(self, node: Node) -> None:
         self.node = node
         self._nonces: dict[str, int] = {}
-        self._first: dict[str, asyncio.Lock] = {}
+        self._turns: dict[str, asyncio.Lock] = {}
 
     async def adopt(self, account: str, ether: int) -> None:
         """Give `account` this many ether and let the node send in its name."""
         await self.node.call("anvil_impersonateAccount", [account])
         await self.node.call("anvil_setBalance", [account, hex(ether * ETHER)])
 
-    async def nonce(self, account: str) -> int:
-        """The next nonce of `account`, taken."""
-        async with self._first.setdefault(account, asyncio.Lock()):
-            if account not in self._nonces:
-                self._nonces[account] = int(await self.node.call("eth_getTransactionCount", [account, "pending"]), 16)
-            self._nonces[account] += 1
-            return self._nonces[account] - 1
+    @asynccontextmanager
+    async def turn(self, account: str) -> AsyncIterator[int]:
+        """The next nonce of `account`, with nobody else sending for it meanwhile. After an error the node is asked anew."""
+        async with self._turns.setdefault(account, asyncio.Lock()):
+            nonce = self._nonces.pop(account, None)
+            if nonce is None:
+                nonce = int(await self.node.call("eth_getTransactionCount", [account, "pending"]), 16)
+            yield nonce
+            self._nonces[account] = nonce + 1
 
-    async def send(  # noqa: PLR0913 - what a transaction has
+    async def send(
         self, sender: str, to: str | None, data: str = "0x", *, value: int = 0, gas: int = GAS, tip: int = GWEI
     ) -> str:
         """Send a transaction to the public pool; returns its hash. `value` and `tip` (per gas) in wei. Raises a NodeError."""
         most, priority = fees(tip)
         fields = {
-            "from": sender, "data": data, "value": hex(value), "gas": hex(gas), "nonce": hex(await self.nonce(sender)),
+            "from": sender, "data": data, "value": hex(value), "gas": hex(gas),
             "maxFeePerGas": hex(most), "maxPriorityFeePerGas": hex(priority),
         }  # fmt: skip
         if to is not None:
             fields["to"] = to
-        return str(await self.node.call("eth_sendTransaction", [fields]))
+        async with self.turn(sender) as nonce:
+            return str(await self.node.call("eth_sendTransaction", [fields | {"nonce": hex(nonce)}]))
 
     async def receipt(self, tx: str, within: float = 30.0) -> dict[str, Any]:
         """The receipt once mined. Raises NodeSilent when it is not mined `within` seconds."""
@@ -62,7 +71,7 @@ class Wallet:
             found = await self.node.call("eth_getTransactionReceipt", [tx])
             if found is not None:
                 return dict(found)
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.005)
         raise NodeSilent(f"transaction {tx}: not mined within {within:g} s; is the miner running?")
 
     async def do(self, sender: str, to: str, data: str, *, value: int = 0, gas: int = GAS) -> None:

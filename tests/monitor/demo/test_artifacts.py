@@ -20,7 +20,7 @@ def test_recompiling_the_sources_gives_the_committed_bytes(tmp_path: Path) -> No
     node = shutil.which("node")
     if node is None or not (DEMO.parents[1] / "node_modules" / "solc").exists():
         pytest.skip("no node or no npm solc: run `make setup`")
-    subprocess.run([node, str(DEMO / "compile.mjs"), str(tmp_path)], check=True, capture_output=True)  # noqa: S603 - our own file
+    subprocess.run([node, str(DEMO / "compile.mjs"), str(tmp_path)], check=True, capture_output=True)
     fresh = {path.name: json.loads(path.read_text()) for path in tmp_path.iterdir()}
     committed = {path.name: json.loads(path.read_text()) for path in (DEMO / "artifacts").iterdir()}
     assert fresh == committed

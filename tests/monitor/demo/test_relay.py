@@ -37,7 +37,7 @@ async def pushes_until_head(pending: ClientConnection, heads: ClientConnection, 
 
 
 @pytest.mark.parametrize("full", [False, True])
-async def test_a_private_transaction_is_first_seen_in_its_block(full: bool) -> None:
+async def test_a_private_transaction_is_first_seen_in_its_block(*, full: bool) -> None:
     async with scene(count=1) as show, Relay(show.anvil.port) as relay:
         public, private = show.stage.attacks
         topic = ("newPendingTransactions", True) if full else ("newPendingTransactions",)
