@@ -8,10 +8,10 @@ import sys
 
 import typer
 
-from monitor.cli import operating
+from monitor.cli import checking, operating
 from monitor.errors import ConfigError, SeawallError
 
-GROUPS = (operating,)
+GROUPS = (checking, operating)
 """The modules that have commands; each offers `register(app)`."""
 
 app = typer.Typer(

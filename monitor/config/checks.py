@@ -16,7 +16,7 @@ DEFAULT_POLICY = "default"
 
 def problems(file: File, data: Any) -> Iterator[Problem]:  # noqa: ANN401 - the plain data of the file
     """Everything wrong between the parts of this file. `data` tells which names were written, well or badly."""
-    yield from _chains(file.chains)
+    yield from _chains(file.chains, data)
     yield from _references(file, data)
     for name, integration in file.integrations.items():
         addresses = [contract.address for contract in integration.contracts]
@@ -45,7 +45,7 @@ def _twice(values: Iterable[str], path: Path, text: str) -> Iterator[Problem]:
             yield path, text.format(value)
 
 
-def _chains(chains: Mapping[str, ChainConfig]) -> Iterator[Problem]:
+def _chains(chains: Mapping[str, ChainConfig], data: Any) -> Iterator[Problem]:  # noqa: ANN401 - plain data
     owners: dict[str, str] = {}
     for name, chain in chains.items():
         path = ("chains", name)
@@ -53,8 +53,8 @@ def _chains(chains: Mapping[str, ChainConfig]) -> Iterator[Problem]:
             yield (*path, "id"), f"{chain.id} is chains.{owner} already"
         if not chain.id.startswith("eip155:"):
             yield (*path, "id"), f"{chain.id} is no EVM chain; this version watches eip155 chains only"
-        if chain.quorum > len(chain.nodes):
-            yield (*path, "quorum"), f"{chain.quorum} nodes must agree, and {len(chain.nodes)} can be used"
+        if chain.quorum > (nodes := len(data["chains"][name]["nodes"])):
+            yield (*path, "quorum"), f"{chain.quorum} nodes must agree, and {nodes} can be used"
         if chain.blind_after < chain.block_time:
             least = f"less than one block ({written(chain.block_time)})"
             yield (*path, "blind_after"), f"{written(chain.blind_after)} is {least}: it would be blind all the time"

@@ -10,9 +10,6 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from alerts.route import Route, Routing
-from monitor.breaker.flags import OnBlind
-from monitor.breaker.holds import Mode
-from monitor.breaker.policy import Rules
 from monitor.config.kinds import IDENTIFIER, Address, Chain, Listen, NodeUrl, Seconds, Secret
 
 Meta = msgspec.Meta
@@ -82,8 +79,10 @@ class Integration(Part, frozen=True, kw_only=True):
     chain: Id
     contracts: Annotated[tuple[Contract, ...], Meta(min_length=1)]
     policy: Id = "default"
-    mode: Annotated[Mode, Meta(description="shadow decides and reports; enforce turns the flag.")] = Mode.SHADOW
-    on_blind: Annotated[OnBlind, Meta(description="What the boolean flag says while we are blind.")] = OnBlind.PAUSE
+    mode: Annotated[Literal["shadow", "enforce"], Meta(description="shadow decides and reports; enforce turns the flag.")] = (
+        "shadow"
+    )
+    on_blind: Annotated[Literal["pause", "keep", "clear"], Meta(description="The boolean flag while we are blind.")] = "pause"
     tags: tuple[Id, ...] = ()
 
 
@@ -96,7 +95,7 @@ class PriceSource(Part, frozen=True, kw_only=True):
 
 
 class Policy(Part, frozen=True, kw_only=True):
-    """When to pause, and for how long. Confidences and shares are 0..1."""
+    """When to pause, and for how long: the breaker's rules by the same names. Confidences and shares are 0..1."""
 
     warn_at: Share = 0.5
     pause_at: Share = 0.8
@@ -109,10 +108,6 @@ class Policy(Part, frozen=True, kw_only=True):
     half_open_step: Annotated[Seconds, Positive] = 300.0
     max_paused_share: Annotated[Share, Meta(description="Beyond this share of integrations, page instead of pausing.")] = 0.5
 
-    def rules(self) -> Rules:
-        """The same numbers as the breaker takes them."""
-        return Rules(**{name: getattr(self, name) for name in Rules.__struct_fields__})
-
 
 class Receiver(msgspec.Struct, frozen=True, kw_only=True):  # its further keys are its channel's
     """Someone to tell: a channel, and the arguments its constructor takes; strings that are references are secrets."""
@@ -122,7 +117,13 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):  # its further keys a
 
     def arguments(self) -> dict[str, Any]:
         """The constructor's arguments, secrets revealed. Never log them."""
-        return {name: value.reveal() if isinstance(value, Secret) else value for name, value in self.options.items()}
+        return {name: _revealed(value) for name, value in self.options.items()}
+
+
+def _revealed(value: Any) -> Any:  # noqa: ANN401 - any option
+    if isinstance(value, tuple):
+        return tuple(map(_revealed, value))
+    return value.reveal() if isinstance(value, Secret) else value
 
 
 class Alerts(Part, frozen=True, kw_only=True):

@@ -36,7 +36,10 @@ def parse(text: str, source: str, env: Mapping[str, str]) -> Config:
         raise ConfigError([f"{source}: {error}"]) from error
     converter = Converter(Sources(env, Path(source).parent))
     file = converter.root(document.data)
-    found = [*document.problems, *converter.problems, *checks.problems(file, document.data)]
+    found = [*document.problems, *converter.problems]
+    blamed = {path[:length] for path, _ in found for length in range(1, len(path) + 1)}
+    # What was dropped for a mistake of its own is not missed a second time.
+    found += [(path, what) for path, what in checks.problems(file, document.data) if path not in blamed]
     if found:
         raise ConfigError(_lines(document, found, source))
     policies = MappingProxyType({checks.DEFAULT_POLICY: Policy()} | dict(file.policies))
@@ -81,7 +84,8 @@ def schema() -> dict[str, Any]:
         for node in definition.get("properties", {}).values():
             if node.get("pattern") == DURATION:
                 _as_duration(node)
-    return dict(sorted(made.items()))
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(made, order="sorted"))
+    return plain
 
 
 def _kind(kind: type) -> dict[str, Any]:

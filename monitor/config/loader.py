@@ -108,7 +108,19 @@ def _build(loader: _Loader, node: Node, path: Path, document: Document) -> objec
     if isinstance(value, float) and not math.isfinite(value):
         document.problems.append((path, "not a finite number"))
         return 0.0
+    if isinstance(value, str) and not _encodes(value):
+        document.problems.append((path, "half a surrogate pair is no character; write it as \\U and eight digits, or as itself"))
+        return ""
     return value
+
+
+def _encodes(text: str) -> bool:
+    """Is it Unicode? A quoted scalar can spell half a character, which nothing downstream can write."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _mapping(loader: _Loader, node: MappingNode, path: Path, document: Document) -> dict[str, object]:
@@ -116,7 +128,7 @@ def _mapping(loader: _Loader, node: MappingNode, path: Path, document: Document)
     for key, value in node.value:
         mark = key.start_mark
         place = f"(line {mark.line + 1}, column {mark.column + 1})"
-        if not isinstance(key, ScalarNode) or key.tag != "tag:yaml.org,2002:str":
+        if not isinstance(key, ScalarNode) or key.tag != "tag:yaml.org,2002:str" or not _encodes(key.value):
             document.problems.append((path, f"a key must be text; put it in quotes {place}"))
             continue
         inner = (*path, key.value)
