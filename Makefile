@@ -52,5 +52,5 @@ scenarios: setup ## the staged incidents
 lock: ## resolve requirements/*.in anew (pip-tools in a venv of its own, so that the two never mix)
 	$(PYTHON) -m venv .cache/lock
 	.cache/lock/bin/python -m pip install --quiet pip-tools
-	for name in run dev; do .cache/lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
+	for name in run build dev; do .cache/lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
 		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links -o requirements/$$name.txt requirements/$$name.in; done
