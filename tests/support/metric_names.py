@@ -1,0 +1,21 @@
+"""Which metric names exist, and which an expression uses: holds dashboards, rules and documents to `monitor/metrics.py`."""
+
+import re
+
+from monitor.metrics import REGISTRY
+
+_NAME = re.compile(r"\bseawall_[a-z0-9_]+")
+
+
+def declared() -> set[str]:
+    """Every sample name that the registry can export."""
+    names = set()
+    for family in REGISTRY.collect():
+        suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(family.type, [""])
+        names |= {family.name + suffix for suffix in suffixes}
+    return names
+
+
+def used(text: str) -> set[str]:
+    """Every metric of ours that a text names; names of recording rules (`level:metric:op`) do not count."""
+    return {m[0] for m in _NAME.finditer(text) if text[max(0, m.start() - 1) : m.start()] != ":" and text[m.end() : m.end() + 1] != ":"}

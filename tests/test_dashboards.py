@@ -1,0 +1,67 @@
+"""Dashboards and rules: generated, laid out, parsable, and true to the metrics that exist."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import promql_parser
+import pytest
+import yaml
+
+from dashboards.generate import OVERVIEW, ROWS, overview
+from tests.support.metric_names import declared, used
+from tests.support.parts import need
+
+RULES = Path(__file__).resolve().parents[1] / "dashboards" / "rules"
+EXPRESSIONS = [(panel.title, expression) for _, panels in ROWS for panel in panels for _, expression in panel.queries]
+
+
+def substituted(expression: str) -> str:
+    """An expression as Grafana sends it."""
+    return expression.replace("$integration", ".*")
+
+
+def test_the_committed_dashboard_is_what_the_script_makes() -> None:
+    assert json.loads(OVERVIEW.read_text()) == json.loads(overview()), "run `make docs`"
+
+
+def test_panels_fit_the_grid_and_do_not_overlap() -> None:
+    panels = json.loads(OVERVIEW.read_text())["panels"]
+    taken: set[tuple[int, int]] = set()
+    for panel in panels:
+        at = panel["gridPos"]
+        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert at["x"] + at["w"] <= 24, panel["title"]
+        assert not cells & taken, panel["title"]
+        taken |= cells
+
+
+@pytest.mark.parametrize(("title", "expression"), EXPRESSIONS, ids=[title for title, _ in EXPRESSIONS])
+def test_every_query_parses_and_names_only_declared_metrics(title: str, expression: str) -> None:
+    promql_parser.parse(substituted(expression))
+    assert used(expression), title
+    assert used(expression) <= declared()
+
+
+def test_every_rule_names_only_declared_metrics_and_says_what_to_do() -> None:
+    text = (RULES / "seawall.yml").read_text()
+    assert used("\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))) <= declared()
+    for group in yaml.safe_load(text)["groups"]:
+        for rule in group["rules"]:
+            promql_parser.parse(rule["expr"])
+            if "alert" in rule:
+                assert {"summary", "description"} <= rule["annotations"].keys()
+                assert rule["labels"]["severity"] in {"critical", "warning", "info"}
+
+
+def test_every_alert_rule_has_a_case() -> None:
+    alerts = {rule["alert"] for group in yaml.safe_load((RULES / "seawall.yml").read_text())["groups"] for rule in group["rules"] if "alert" in rule}
+    cases = yaml.safe_load((RULES / "seawall.test.yml").read_text())["tests"]
+    fired = {test["alertname"] for case in cases for test in case["alert_rule_test"] if test["exp_alerts"]}
+    assert alerts == fired
+
+
+@pytest.mark.parametrize("arguments", [("check", "rules", "seawall.yml"), ("test", "rules", "seawall.test.yml")])
+def test_the_real_promtool_accepts_and_proves_the_rules(arguments: tuple[str, ...]) -> None:
+    ran = subprocess.run([need("promtool"), *arguments], cwd=RULES, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
