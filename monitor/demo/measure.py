@@ -1,0 +1,29 @@
+"""The yardstick of the show: how long one trace of the attack takes the node, asked by the observer right after the attack."""
+
+import json
+import time
+from typing import Any
+
+import aiohttp
+
+from monitor.chains.traces.storage import TRACER
+from monitor.demo.scenery import Attack
+
+
+class Yardstick:
+    """Times one `debug_traceCall` of an attack over WebSocket: the call tracer, or the storage-order tracer where that decides."""
+
+    def __init__(self, node_ws: str, *, ordered: bool) -> None:
+        self.node_ws = node_ws
+        self.ordered = ordered
+
+    async def trace(self, attack: Attack) -> float:
+        """Milliseconds from the question to the whole answer."""
+        how: dict[str, Any] = {"tracer": TRACER} if self.ordered else {"tracer": "callTracer", "tracerConfig": {"withLog": True}}
+        call = {"from": attack.attacker, "to": attack.contract, "data": attack.data, "value": hex(attack.value), "gas": hex(attack.gas)}
+        ask = {"jsonrpc": "2.0", "id": 1, "method": "debug_traceCall", "params": [call, "latest", how]}
+        async with aiohttp.ClientSession() as http, http.ws_connect(self.node_ws, max_msg_size=2**26) as socket:
+            started = time.perf_counter()
+            await socket.send_str(json.dumps(ask))
+            await socket.receive()
+            return round((time.perf_counter() - started) * 1e3, 3)
