@@ -1,11 +1,14 @@
 """What stands on the stage: integrations with the contracts to watch, the attacks armed against them, and the amounts."""
 
+from typing import Any
+
 import msgspec
 
 from monitor.demo.market import Market
 from monitor.demo.wallet import ETHER, GWEI
 
 REENTRANCY, CROSS_FUNCTION, FLASH_LOAN, PRIVATE = "reentrancy", "cross-function", "flash-loan", "private"
+NATIVE = "native"
 PUBLIC_ATTACKS = (REENTRANCY, FLASH_LOAN)
 ALL_PUBLIC_ATTACKS = (REENTRANCY, FLASH_LOAN, CROSS_FUNCTION)
 
@@ -23,7 +26,7 @@ TIP_OF_A_ROBBER = 3 * GWEI
 
 
 class Contract(msgspec.Struct, frozen=True):
-    """A contract to watch: `kind` is a pool kind of Seawall's, `assets` token addresses or `native`."""
+    """A contract to watch: `kind` is a pool kind of Seawall's, `assets` token addresses (ether always counts)."""
 
     address: str
     kind: str
@@ -85,3 +88,17 @@ class Stage(msgspec.Struct, frozen=True):
             if integration.id == name:
                 return integration
         raise KeyError(name)
+
+    def settings(self, chain: str) -> dict[str, Any]:
+        """The parts `integrations`, `trusted` and `prices` of a Seawall configuration that watches all this on `chain`."""
+        pools = [each for integration in self.integrations for each in integration.contracts if each.role == "pool"]
+        dollar = self.market.dollar
+        priced = [(asset, pool.address) for pool in pools for asset in pool.assets if asset != dollar]
+        return {
+            "integrations": {
+                integration.id: {"chain": chain, "mode": "enforce", "contracts": msgspec.to_builtins(integration.contracts)}
+                for integration in self.integrations
+            },
+            "trusted": {chain: list(self.trusted)},
+            "prices": {chain: [{"token": token, "pool": pool, "quote": dollar} for token, pool in priced]},
+        }

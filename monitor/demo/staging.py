@@ -91,7 +91,7 @@ async def _bank(wallet: Wallet, owner: str, _: Market, name: str, accounts: tupl
     bank = await wallet.deploy(owner, ours("Bank"))
     data, share = ours("Bank").call("deposit"), BANK_DEPOSITS // len(accounts)
     await asyncio.gather(*(wallet.do(account, bank, data, value=share) for account in accounts))
-    return Integration(name, (Contract(bank, "holdings", "vault", ("native",)),))
+    return Integration(name, (Contract(bank, "holdings", "vault", ()),))
 
 
 async def _lender(wallet: Wallet, owner: str, market: Market, name: str, accounts: tuple[str, ...]) -> Integration:

@@ -64,6 +64,10 @@ class Traffic:
         self.sent[tx] = name
         return tx
 
+    async def burst(self, count: int) -> list[str]:
+        """Send `count` operations as fast as the node takes them, to fill a block; returns their hashes."""
+        return [tx for _ in range(count) if (tx := await self.one()) is not None]
+
     async def reverted(self) -> list[str]:
         """Names of sent operations that were mined and reverted."""
         failed = []

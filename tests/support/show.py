@@ -14,12 +14,20 @@ from monitor.demo.wallet import Wallet
 
 
 class Scene(msgspec.Struct, frozen=True):
-    """What a test works with."""
+    """What a test works with. `by_hand` stops automatic mining; from then on `mine` makes the blocks."""
 
     anvil: Anvil
     node: HttpNode
     wallet: Wallet
     stage: Stage
+
+    async def by_hand(self) -> None:
+        """No block without `mine`."""
+        await self.node.call("evm_setAutomine", [False])
+
+    async def mine(self) -> None:
+        """One block of what is in the pool."""
+        await self.node.call("evm_mine", [])
 
 
 @asynccontextmanager

@@ -2,7 +2,6 @@
 
 import asyncio
 
-from monitor.demo.miner import Miner
 from monitor.demo.scenery import REENTRANCY
 from monitor.demo.traffic import Traffic
 from tests.support.show import scene
@@ -10,20 +9,32 @@ from tests.support.show import scene
 
 async def test_ten_blocks_of_traffic_without_a_revert_and_without_a_hole_in_any_pot() -> None:
     async with scene(count=2) as show:
-        miner, traffic, stop = Miner(show.node, 1), Traffic(show.wallet, show.stage, seed=7), asyncio.Event()
+        traffic = Traffic(show.wallet, show.stage, seed=7)
         pots = [(c.address, asset) for i in show.stage.integrations for c in i.contracts for asset in c.assets]
         before = [await show.wallet.holding(*pot) for pot in pots]
-        await miner.start()
-        running = asyncio.create_task(traffic.run(stop, every=0.03))
+        await show.by_hand()
         for _ in range(10):
-            await miner.next_slot()
-        stop.set()
-        await running
-        for tx in traffic.sent:
-            await show.wallet.receipt(tx)
+            await traffic.burst(30)
+            await show.mine()
+        mined = [await show.wallet.receipt(tx) for tx in traffic.sent]
+        assert len(mined) == 300
         assert await traffic.reverted() == []
         after = [await show.wallet.holding(*pot) for pot in pots]
         assert all(now > 0.8 * then for now, then in zip(after, before, strict=True))
+
+
+async def test_traffic_runs_until_it_is_stopped() -> None:
+    async with scene(count=1) as show:
+        stop, asked = asyncio.Event(), []
+
+        def ask(integration: str) -> bool:
+            asked.append(integration)
+            if len(asked) == 5:
+                stop.set()
+            return True
+
+        await Traffic(show.wallet, show.stage, seed=4, may_use=ask).run(stop, every=0.01)
+        assert len(asked) == 5
 
 
 async def test_every_operation_the_show_promises_is_sent_and_succeeds() -> None:
@@ -36,6 +47,18 @@ async def test_every_operation_the_show_promises_is_sent_and_succeeds() -> None:
             "add liquidity", "deposit ether", "withdraw ether", "deposit dollars", "redeem shares", "buy coins", "sell coins",
             "pledge coins", "borrow", "repay", "take coins back",
         }  # fmt: skip
+        assert await traffic.reverted() == []
+
+
+async def test_a_burst_fills_one_block() -> None:
+    async with scene(count=2) as show:
+        traffic = Traffic(show.wallet, show.stage, seed=2)
+        await show.by_hand()
+        sent = await traffic.burst(200)
+        await show.mine()
+        mined = {(await show.wallet.receipt(tx))["blockNumber"] for tx in sent}
+        assert len(sent) == 200
+        assert len(mined) == 1
         assert await traffic.reverted() == []
 
 
