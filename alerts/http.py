@@ -89,6 +89,8 @@ class Poster:
                 raise _judged(host, answer.status, answer.headers.get("Retry-After"), said.decode("utf-8", "replace"))
         except TimeoutError as error:
             raise DeliveryFailed(f"{host}: no answer within {self._timeout:g} s") from error
+        except aiohttp.InvalidURL:
+            raise DeliveryFailed(f"{host}: not an address one can post to; correct it", permanent=True) from None
         except (aiohttp.ClientError, OSError) as error:
             if isinstance(error, PrivateAddressError) or isinstance(error.__cause__, PrivateAddressError):
                 raise DeliveryFailed(_private(host), permanent=True) from None

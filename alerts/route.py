@@ -34,16 +34,19 @@ def receivers(routing: Routing, notification: Notification, everyone: Collection
     """
     kind = {"kind": notification.kind.value}
     now = {**notification.labels, "severity": notification.severity.value}
-    named = dict.fromkeys(name for labels in (now, *notification.earlier) for name in _claim(routing, labels | kind, everyone))
-    told = tuple(name for name in named if name in everyone)
-    lost = notification.severity is Severity.CRITICAL and not told and routing.otherwise != ()
-    return tuple(everyone) if lost else told
+    return tuple(
+        dict.fromkeys(name for labels in (now, *notification.earlier) for name in _told(routing, labels | kind, everyone))
+    )
 
 
-def _claim(routing: Routing, labels: dict[str, str], everyone: Collection[str]) -> Iterator[str]:
-    if not routing.routes and routing.otherwise is None:
-        yield from everyone
-        return
+def _told(routing: Routing, labels: dict[str, str], everyone: Collection[str]) -> Collection[str]:
+    known = [name for name in _claim(routing, labels) if name in everyone]
+    unrouted = not routing.routes and routing.otherwise is None
+    lost = not known and labels["severity"] == Severity.CRITICAL and routing.otherwise != ()
+    return everyone if unrouted or lost else known
+
+
+def _claim(routing: Routing, labels: dict[str, str]) -> Iterator[str]:
     matched = False
     for route in routing.routes:
         if all(labels.get(name) == value for name, value in route.match.items()):
@@ -51,12 +54,8 @@ def _claim(routing: Routing, labels: dict[str, str], everyone: Collection[str]) 
             yield from route.to
             if not route.go_on:
                 return
-    if matched:
-        return
-    if routing.otherwise is not None:
-        yield from routing.otherwise
-    elif labels["severity"] == Severity.CRITICAL:
-        yield from everyone
+    if not matched:
+        yield from routing.otherwise or ()
 
 
 def problems(routing: Routing, everyone: Collection[str]) -> list[str]:
