@@ -3,6 +3,7 @@
 A journal that vanished, or an older copy put back, would silently forget holds; the mark beside the file makes it say so.
 """
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -38,8 +39,9 @@ class Lock:
             raise JournalError(
                 f"open {path}: another Seawall (process {holder}) is using it; one journal serves one daemon"
             ) from error
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        with contextlib.suppress(OSError):  # a full disk costs the next one our name, not us the lock
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         return cls(handle)
 
     def release(self) -> None:

@@ -70,9 +70,7 @@ class SqliteJournal:
                 self._head = int(self._database.execute("SELECT coalesce(max(sequence), 0) FROM journal").fetchone()[0])
             mark.refuse_other(self.path, self._epoch, self._head)
             self._hash = self.verify().hash
-            with self._translated("open"):
-                self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            Mark(self._epoch, self._head).write(self.path)
+            self._tidy()
         except BaseException:
             self._database.close()
             raise
@@ -175,14 +173,19 @@ class SqliteJournal:
             if self._closed:
                 return
             self._closed = True
-            try:
-                with self._translated("close"):
-                    self._sync("FULL")
-                    self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                Mark(self._epoch, self._head).write(self.path)
-            finally:
-                self._database.close()
-                self._lock.release()
+            self._tidy()
+            self._database.close()
+            self._lock.release()
+
+    def _tidy(self) -> None:
+        """Move everything into the one file and note how far it came. A full disk prevents neither start nor stop."""
+        try:
+            with self._translated("tidy"):
+                self._sync("FULL")
+                self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            Mark(self._epoch, self._head).write(self.path)
+        except JournalError:
+            metrics.JOURNAL_ERRORS.inc()
 
     @contextmanager
     def _translated(self, verb: str) -> Iterator[None]:

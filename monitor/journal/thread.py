@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Self
 
+from monitor import metrics
 from monitor.errors import JournalError
 from monitor.journal.base import Draft, Journal, Record, Request
 
@@ -95,6 +96,8 @@ class AsyncJournal:
         try:
             outcomes = self.journal.commit([request for request, _ in tickets])
         except Exception as error:  # noqa: BLE001 - every waiter is told, whatever it was; none may wait for ever
+            if not isinstance(error, JournalError):
+                metrics.JOURNAL_ERRORS.inc()
             for _, future in tickets:
                 future.set_exception(error)
             return

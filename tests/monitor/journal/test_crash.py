@@ -83,6 +83,32 @@ def fill(journal: SqliteJournal) -> None:
         journal.append([draft(number, 2000)], number)
 
 
+ACKNOWLEDGER = """
+import os, sys
+from monitor.journal import Draft
+from monitor.journal.sqlite import SqliteJournal
+journal = SqliteJournal.open(sys.argv[1])
+os.write(1, b"open")
+for number in range(30):
+    journal.append([Draft(kind="hold", at=1.0, by="policy:default", body=b"{}", durable=number % 3 != 2)], number)
+    os.write(1, b"ack %d" % number)
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="the order of system calls needs strace (apt install strace)")
+def test_nothing_durable_is_acknowledged_before_the_disk_has_it(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    program = [sys.executable, "-c", ACKNOWLEDGER, str(tmp_path / "journal.db")]
+    watched = ["strace", "-f", "-o", str(trace), "-e", "trace=write,fsync,fdatasync", *program]
+    subprocess.run(watched, stdout=subprocess.DEVNULL, check=True)
+    calls = trace.read_text()
+    waits = [part.count("sync(") for part in calls[calls.index('"open"') :].split('"ack ')[:-1]]
+    assert len(waits) == 30
+    assert all(synced for number, synced in enumerate(waits) if number % 3 != 2)
+    assert not any(synced for number, synced in enumerate(waits) if number % 3 == 2)
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of one megabyte."""
@@ -114,6 +140,42 @@ def test_a_full_disk_refuses_the_append_keeps_the_rest_and_takes_more_once_there
     journal.close()
     again = SqliteJournal.open(small_disk / "journal.db")
     assert again.head == kept + 1
+    again.close()
+
+
+WRITER_UNTIL_FULL = """
+import os, sys
+from monitor.errors import JournalError
+from monitor.journal import Draft, encode
+from monitor.journal.sqlite import SqliteJournal
+journal = SqliteJournal.open(sys.argv[1])
+try:
+    while True:
+        journal.append([Draft(kind="hold", at=1.0, by="policy:default", body=encode("x" * 900))], None)
+except JournalError:
+    print(journal.head, flush=True)
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_daemon_killed_on_a_full_disk_starts_again_there_and_knows_every_hold(small_disk: Path) -> None:
+    path = small_disk / "journal.db"
+    (small_disk / "ballast").write_bytes(b"\0" * 200_000)
+    killed = subprocess.run([sys.executable, "-c", WRITER_UNTIL_FULL, str(path)], stdout=subprocess.PIPE, text=True, check=False)
+    with (small_disk / "more").open("wb", buffering=0) as ballast, contextlib.suppress(OSError):
+        while True:
+            ballast.write(b"\0" * 512)
+    assert killed.returncode == -9
+    kept = int(killed.stdout)
+    for _ in range(2):
+        journal = SqliteJournal.open(path)
+        assert journal.head == journal.verify().records == kept
+        with pytest.raises(JournalError, match="the disk is full"):
+            journal.append([draft(kept, 5000)], kept)
+        journal.close()
+    (small_disk / "ballast").unlink()
+    again = SqliteJournal.open(path)
+    assert again.append([draft(kept)], kept)[0].sequence == kept + 1
     again.close()
 
 
@@ -181,6 +243,16 @@ def test_a_flipped_bit_anywhere_in_the_file_is_found_or_changes_no_record(origin
         except JournalError:
             broken += 1
     assert broken > FLIPS / 2
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.01, 0.3, 0.5, 0.9, 0.999])
+def test_a_file_cut_short_is_found(original: Original, tmp_path: Path, kept: float) -> None:
+    path, _ = original
+    victim = flipped(path, tmp_path, 200, 0)
+    size = path.stat().st_size
+    victim.write_bytes(path.read_bytes()[: int(size * kept)])
+    with pytest.raises(JournalError):
+        reopened(victim)
 
 
 def test_damage_under_a_running_daemon_is_found_by_the_next_verification(original: Original, tmp_path: Path) -> None:

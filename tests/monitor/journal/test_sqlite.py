@@ -130,6 +130,32 @@ def test_a_second_daemon_on_the_same_journal_is_refused(tmp_path: Path) -> None:
     SqliteJournal.open(path).close()
 
 
+def test_a_second_daemon_is_refused_even_where_someone_removed_the_lock(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    journal = SqliteJournal.open(path)
+    journal.append([hold(1)], 0)
+    path.with_name("journal.db.lock").unlink()
+    code = f"from monitor.journal.sqlite import SqliteJournal\nSqliteJournal.open({str(path)!r})"
+    second = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert second.returncode == 1
+    assert "another process has the file open" in second.stderr
+    journal.append([hold(2)], 1)
+    journal.close()
+
+
+def test_only_what_can_be_derived_again_may_skip_the_sync(tmp_path: Path) -> None:
+    journal = SqliteJournal.open(tmp_path / "journal.db")
+
+    def level(*batch: Draft) -> int:
+        journal.append(batch, None)
+        return int(journal._database.execute("PRAGMA synchronous").fetchone()[0])
+
+    kept, cursor = hold(1), hold(2, durable=False)
+    normal, full = 1, 2
+    assert [level(kept), level(cursor), level(cursor, kept, cursor), level(cursor)] == [full, normal, full, normal]
+    journal.close()
+
+
 @pytest.mark.parametrize(
     "statement",
     [
