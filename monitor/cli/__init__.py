@@ -32,8 +32,17 @@ def main() -> None:
         app()
     except ConfigError as error:
         for line in error.problems:
-            typer.echo(line, err=True)
+            typer.echo(_line(line), err=True)
         sys.exit(2)
     except SeawallError as error:
-        typer.echo(f"seawall: {' '.join(str(error).split())}", err=True)
+        typer.echo(f"seawall: {_line(str(error))}", err=True)
         sys.exit(1)
+
+
+def _line(text: str) -> str:
+    r"""One line that moves no cursor: an error may quote a node.
+
+    >>> _line("no such\nmethod: \x1b[2J")
+    'no such method: �[2J'
+    """
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in " ".join(text.split()))
