@@ -1,7 +1,5 @@
 """What stands on the stage: integrations with the contracts to watch, the attacks armed against them, and the amounts."""
 
-from typing import Any
-
 import msgspec
 
 from monitor.demo.market import Market
@@ -88,17 +86,3 @@ class Stage(msgspec.Struct, frozen=True):
             if integration.id == name:
                 return integration
         raise KeyError(name)
-
-    def settings(self, chain: str) -> dict[str, Any]:
-        """The parts `integrations`, `trusted` and `prices` of a Seawall configuration that watches all this on `chain`."""
-        pools = [each for integration in self.integrations for each in integration.contracts if each.role == "pool"]
-        dollar = self.market.dollar
-        priced = [(asset, pool.address) for pool in pools for asset in pool.assets if asset != dollar]
-        return {
-            "integrations": {
-                integration.id: {"chain": chain, "mode": "enforce", "contracts": msgspec.to_builtins(integration.contracts)}
-                for integration in self.integrations
-            },
-            "trusted": {chain: list(self.trusted)},
-            "prices": {chain: [{"token": token, "pool": pool, "quote": dollar} for token, pool in priced]},
-        }

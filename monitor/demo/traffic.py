@@ -12,6 +12,9 @@ from monitor.demo.wallet import ETHER, Wallet
 EVERY = 0.25
 """Seconds between two operations, on average."""
 
+REMEMBERED = 20_000
+"""How many of the newest operations `sent` keeps."""
+
 WHALE_EVERY = 40
 """One liquidity removal in so many is a large one: 8 % of the pool."""
 
@@ -32,7 +35,7 @@ def anywhere(_: str) -> bool:
 class Traffic:
     """Sends honest operations of the stage's actors. `may_use(integration)` is asked before each: that is the pause flag's place.
 
-    `sent` maps a transaction's hash to the name of its operation.
+    `sent` maps a recent transaction's hash to the name of its operation.
     """
 
     def __init__(self, wallet: Wallet, stage: Stage, *, seed: int = 0, may_use: Callable[[str], bool] = anywhere) -> None:
@@ -62,6 +65,8 @@ class Traffic:
         name, send = next(steps)
         tx = await send()
         self.sent[tx] = name
+        if len(self.sent) > REMEMBERED:
+            del self.sent[next(iter(self.sent))]
         return tx
 
     async def burst(self, count: int) -> list[str]:
@@ -109,20 +114,25 @@ class Traffic:
 
     def _liquidity(self, actor: str) -> Iterator[Step]:
         """Takes liquidity out and puts it back; now and then a lot of it."""
-        market, code = self.stage.market, self._router
         while True:
             part = WHALE if self._random.random() < 1 / WHALE_EVERY else SMALL
             name = "remove much liquidity" if part == WHALE else "remove liquidity"
             yield name, lambda part=part: self._remove(actor, part)  # type: ignore[misc]
-            dollars = int(15_000_000 * ETHER * part)
-            add = code.call("addLiquidityETH", market.dollar, dollars, 1, 1, actor, FOREVER)
-            yield "add liquidity", self._call(actor, market.router, add, dollars // 3_000 * 11 // 10)
+            yield "add liquidity", lambda part=part: self._add(actor, part)  # type: ignore[misc]
 
     async def _remove(self, actor: str, part: float) -> str:
         market = self.stage.market
         supply = int(await self.wallet.read(market.pair, uniswap("UniswapV2Pair"), "totalSupply"))
         data = self._router.call("removeLiquidityETH", market.dollar, int(supply * part), 1, 1, actor, FOREVER)
         return await self.wallet.send(actor, market.router, data)
+
+    async def _add(self, actor: str, part: float) -> str:
+        """Put back what `_remove` took, whether or not that is mined yet; the router returns the ether that is too much."""
+        market = self.stage.market
+        dollars, ether = [await self.wallet.holding(market.pair, asset) for asset in (market.dollar, market.weth)]
+        desired, most = int(dollars * part * (1 + part)), int(ether * part * 2)
+        data = self._router.call("addLiquidityETH", market.dollar, desired, 1, 1, actor, FOREVER)
+        return await self.wallet.send(actor, market.router, data, value=most)
 
     def _bank(self, actor: str, bank: Integration) -> Iterator[Step]:
         """Puts a little in and takes the same out."""
