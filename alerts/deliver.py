@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+import msgspec
+
 from alerts.base import Channel, DeliveryFailed, Notification, Outcome, Receipt
 from alerts.lane import Lane, Limits
 from alerts.outbox import Entry, Outbox, OutboxError
 from alerts.text import neutral
+from detectors.base import Severity
 
 T = TypeVar("T")
 DISK_WITHIN = 3.0
@@ -66,10 +69,7 @@ class Delivery:
     async def submit(self, notification: Notification, receivers: Iterable[str]) -> None:
         """Owe it to these receivers. Durable when this returns; what was submitted before (same id) is ignored."""
         clean, now = neutral(notification), time.time()
-        owed = [Entry(notification=clean, receiver=name, made=now) for name in dict.fromkeys(receivers)]
-        kept = await self._durably("put", self._outbox.put, owed)
-        for entry in owed if kept is None else kept:
-            await self._enqueue(entry)
+        await self._owe([Entry(notification=clean, receiver=name, made=now) for name in dict.fromkeys(receivers)])
 
     async def run(self) -> None:
         """Take up what an earlier life left, then deliver until cancelled."""
@@ -148,6 +148,11 @@ class Delivery:
         except Exception as error:  # noqa: BLE001 — a channel's bug must not stop the others; its text may hold a secret
             return DeliveryFailed(f"{type(error).__name__} inside channel {channel.name}; please report it"), ""
 
+    async def _owe(self, owed: list[Entry]) -> None:
+        kept = await self._durably("put", self._outbox.put, owed)
+        for entry in owed if kept is None else kept:
+            await self._enqueue(entry)
+
     async def _enqueue(self, entry: Entry) -> None:
         lane = self._lanes.get(entry.receiver)
         if lane is None:
@@ -162,6 +167,10 @@ class Delivery:
     async def _bury(self, entry: Entry, why: str) -> None:
         self._report(entry.receiver, Outcome.DEAD, entry, why)
         await self._durably("bury", self._outbox.bury, entry, why)
+        if entry.notification.severity is Severity.CRITICAL and not entry.instead:
+            # A critical that its receiver will never take must still reach someone.
+            others = [name for name, lane in self._lanes.items() if name != entry.receiver and not lane.gone]
+            await self._owe([msgspec.structs.replace(entry, receiver=name, attempts=0, instead=True) for name in others])
 
     async def _keep_fresh(self, name: str, channel: Channel, every: float) -> None:
         while True:

@@ -37,16 +37,18 @@ def public(address: str) -> bool:
     (True, False, False, False)
     """
     outer: Address = ipaddress.ip_address(address.partition("%")[0])
-    return all(one.is_global and not one.is_multicast and not one.is_reserved for one in (outer, *_carried(outer)))
-
-
-def _carried(outer: Address) -> list[Address]:
     if isinstance(outer, ipaddress.IPv4Address):
-        return []
-    carried = [outer.ipv4_mapped, outer.sixtofour, *(outer.teredo or ())]
-    if outer in _NAT64:
-        carried.append(ipaddress.IPv4Address(outer.packed[-4:]))
-    return [one for one in carried if one is not None]
+        return outer.is_global and not outer.is_multicast and not outer.is_reserved
+    if outer.ipv4_mapped is not None:
+        return public(str(outer.ipv4_mapped))
+    open_to_all = outer.is_global and not outer.is_multicast and not outer.is_site_local
+    return open_to_all and all(public(str(inner)) for inner in _carried(outer))
+
+
+def _carried(outer: ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
+    """IPv4 addresses that a translator (6to4, Teredo, NAT64) would reach through this one."""
+    nat64 = ipaddress.IPv4Address(outer.packed[-4:]) if outer in _NAT64 else None
+    return [one for one in (outer.sixtofour, *(outer.teredo or ()), nat64) if one is not None]
 
 
 class PublicResolver(AbstractResolver):

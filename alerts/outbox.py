@@ -29,12 +29,16 @@ class OutboxError(Exception):
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One notification for one receiver. `made` is when it was submitted (unix seconds), `attempts` how often it failed."""
+    """One notification for one receiver. `made` is when it was submitted (unix seconds), `attempts` how often it failed.
+
+    `instead`: the receiver it was meant for gave up on it, and this one is told in its place.
+    """
 
     notification: Notification
     receiver: str
     made: float
     attempts: int = 0
+    instead: bool = False
 
 
 class Dead(msgspec.Struct, frozen=True, kw_only=True):

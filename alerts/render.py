@@ -93,6 +93,23 @@ def sight(told: Sight) -> Notification:
     )
 
 
+def trial(at: float) -> Notification:
+    """What `seawall alerts test` sends: plainly a test, and nothing a person must act on."""
+    made = notification_id("trial", at)
+    return Notification(
+        id=made,
+        key="trial",
+        kind=Kind.TEST,
+        severity=Severity.INFO,
+        title="Seawall test: this channel works",
+        body=f"Sent by a person at {clock(at)}. Nothing is wrong, nothing was paused.",
+        at=at,
+        since=at,
+        labels={"alertname": "SeawallTest", "severity": Severity.INFO.value},
+        incident=made,
+    )
+
+
 def clock(at: float) -> str:
     """Unix seconds as UTC to the millisecond.
 

@@ -88,6 +88,20 @@ async def test_gone_disables_the_receiver_and_keeps_the_letters() -> None:
     assert {dead.entry.notification.id for dead in box.dead()} == {told(revision=1).id, told(revision=2).id}
 
 
+async def test_a_critical_that_its_receiver_will_never_take_goes_to_the_others_once() -> None:
+    receipts: list[Receipt] = []
+    async with receiver(answers(410)) as gone, receiver(answers(400)) as strict, receiver() as well:
+        channels = {"gone": hook(gone), "strict": hook(strict), "well": hook(well)}
+        delivery = Delivery(channels, MemoryOutbox(), receipts.append, limits=QUICK)
+        async with delivering(delivery):
+            await delivery.submit(told(), ["gone"])
+            await until(lambda: len(receipts) == 3)
+            await delivery.submit(msgspec.structs.replace(told(), id="w", severity=Severity.WARNING), ["gone"])
+    assert outcomes(receipts, "gone") == [Outcome.DEAD] * 2
+    assert outcomes(receipts, "strict") == [Outcome.DEAD]
+    assert outcomes(receipts, "well") == [Outcome.OK]
+
+
 async def test_a_refused_message_is_a_dead_letter_and_the_next_one_goes_through() -> None:
     receipts: list[Receipt] = []
     box = MemoryOutbox()

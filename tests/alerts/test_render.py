@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.base import Kind, Sight
-from alerts.render import FINDINGS, notify, sight
+from alerts.render import FINDINGS, notify, sight, trial
 from detectors.base import Severity
 from tests.alerts.test_text import HOSTILE
 from tests.support.notices import TX, VAULT, finding, mined, notice, told
@@ -71,6 +71,12 @@ def test_a_blind_chain_names_the_integrations_that_read_unknown() -> None:
     assert lost.severity is Severity.CRITICAL
     assert "aave-v3" in lost.body
     assert "unknown" in lost.body
+
+
+def test_a_test_cannot_be_taken_for_an_attack() -> None:
+    made = trial(1.0)
+    assert (made.kind, made.severity, made.findings) == (Kind.TEST, Severity.INFO, ())
+    assert "Nothing is wrong" in made.body
 
 
 def test_many_findings_are_told_strongest_first_and_counted() -> None:
