@@ -172,7 +172,7 @@ def _told(finding: Finding) -> Iterator[str]:
     yield f"* {finding.detector}/{finding.kind}: {from_chain(finding.title, 200)}"
     yield f"  contract {from_chain(finding.subject)}, confidence {finding.confidence:.2f}, {finding.severity}, {where}"
     shown = list(finding.evidence.items())[:EVIDENCE]
-    more = f", and {len(finding.evidence) - EVIDENCE} more" if len(finding.evidence) > EVIDENCE else ""
+    more = f"; and {len(finding.evidence) - EVIDENCE} more" if len(finding.evidence) > EVIDENCE else ""
     for at in range(0, len(shown), 3):
         last = at + 3 >= len(shown)
         yield (
