@@ -49,6 +49,10 @@ bench: setup ## ratios measured in one run, one JSON object each
 scenarios: setup ## the staged incidents
 	$(PYTEST) tests/scenarios
 
+docs: setup ## generated documents: dashboards, the configuration's schema
+	$(BIN)/python -m dashboards.generate
+	$(BIN)/seawall schema > seawall.schema.json
+
 lock: ## resolve requirements/*.in anew (pip-tools in a venv of its own, so that the two never mix)
 	$(PYTHON) -m venv .cache/lock
 	.cache/lock/bin/python -m pip install --quiet pip-tools
