@@ -1,0 +1,1 @@
+"""Small folds the detectors share; each is exact, bounded and pickles."""
