@@ -1,7 +1,7 @@
 """At least once to everyone, whatever the receivers do."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import ClassVar
@@ -176,6 +176,55 @@ async def test_a_channel_with_a_bug_hurts_only_itself_and_tells_no_secret() -> N
     assert outcomes(receipts, "well") == [Outcome.OK]
     assert all("KeyError" in receipt.detail for receipt in receipts if receipt.channel == "broken")
     assert "4711" not in str(receipts)
+
+
+class Endless(Channel):
+    """A plug-in that forgot to set a deadline, and says what it does."""
+
+    name: ClassVar[str] = "endless"
+    summary: ClassVar[str] = "Waits."
+    refresh_every: float | None = 60.0
+
+    def __init__(self, *, did: list[str]) -> None:
+        self.did = did
+        self.go = asyncio.Event()
+
+    async def send(self, notification: Notification) -> None:
+        """Wait for ever the first time."""
+        self.did.append("send")
+        if self.did.count("send") == 1:
+            await asyncio.Event().wait()
+
+    async def refresh(self, active: Iterable[Notification]) -> None:
+        """Read what is active, then take as long as a slow network does."""
+        self.did.append(f"refresh {len(list(active))}")
+        await self.go.wait()
+        self.did.append("refreshed")
+
+
+async def test_a_channel_without_a_deadline_gets_ours() -> None:
+    receipts: list[Receipt] = []
+    channel = Endless(did=[])
+    channel.go.set()
+    delivery = Delivery({"pager": channel}, MemoryOutbox(), receipts.append, limits=QUICK)
+    async with delivering(delivery):
+        await delivery.submit(told(), ["pager"])
+        assert await delivery.drain(20)
+    assert outcomes(receipts, "pager") == [Outcome.RETRY, Outcome.OK]
+    assert "0.5 s" in receipts[0].detail
+
+
+async def test_a_refresh_begun_before_the_end_never_arrives_after_it() -> None:
+    channel = Endless(did=[])
+    patient = msgspec.structs.replace(QUICK, deadline=30.0)
+    delivery = Delivery({"pager": channel}, MemoryOutbox(), lambda _: None, active=lambda _: [told()], limits=patient)
+    async with delivering(delivery):
+        await until(lambda: "refresh 1" in channel.did)
+        await delivery.submit(told("closed", "open"), ["pager"])
+        await asyncio.sleep(0.05)
+        channel.go.set()
+        await until(lambda: "send" in channel.did)
+    assert channel.did == ["refresh 1", "refreshed", "send"]
 
 
 async def test_without_a_disk_people_are_told_all_the_same(tmp_path: Path) -> None:
