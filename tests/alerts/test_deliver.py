@@ -191,7 +191,7 @@ class Endless(Channel):
 
     async def send(self, notification: Notification) -> None:
         """Wait for ever the first time."""
-        self.did.append("send")
+        self.did.append("send" if notification.id else "nothing")
         if self.did.count("send") == 1:
             await asyncio.Event().wait()
 
