@@ -8,6 +8,9 @@ from monitor.api.flags import BOARD, VIEWS, find, freshness, reason_of, tag_of, 
 from monitor.breaker.flags import Flag
 
 _INACTIVITY_SECONDS = 120
+_MOST_BRACKETS = 1000
+"""Far beyond any honest context. Not left to the recursion limit: importing eth_account lifts it to 100,000 (py_ecc does), where
+one deep body overruns the C stack and takes the process with it."""
 
 
 def evaluation(flag: Flag, view: str) -> dict[str, object]:
@@ -50,6 +53,8 @@ async def _context_fault(request: web.Request) -> str | None:
     raw = await request.read()
     if not raw.strip():
         return None
+    if raw.count(b"[") + raw.count(b"{") > _MOST_BRACKETS:
+        return "the body nests too deep"
     try:
         body = msgspec.json.decode(raw)
     except msgspec.DecodeError as error:

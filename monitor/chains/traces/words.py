@@ -28,8 +28,11 @@ _PREFIXES = ("0x", "0X")
 
 
 def allow_deep() -> None:
-    """Let this process decode 1,024 nested frames. Called once by whoever reads traces, never on import."""
-    if sys.getrecursionlimit() < DEEP:
+    """Let this process decode 1,024 nested frames, and not many more. Called once by whoever reads traces, after its imports.
+
+    Down as well as up: importing eth_account lifts the limit to 100,000 (py_ecc does), where a deep document ends the process.
+    """
+    if sys.getrecursionlimit() != DEEP:
         sys.setrecursionlimit(DEEP)
 
 
