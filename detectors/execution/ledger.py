@@ -28,29 +28,42 @@ WRAPS, UNWRAPS = "0xd0e30db0", "0x2e1a7d4d"
 WRAPPED = {"eip155:1": "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2"}
 """The wrapped coin by chain: needed only where no logs were recorded."""
 
+WORDS = 1 << 256
+"""Amounts are below this, or they are no amounts."""
+
 BATCH_LIMIT = 1024
 """ERC-1155 entries read of one batch log; a longer one is counted as unread."""
 
 
-class Ledger:
-    """Signed changes per asset and address, in base units. `unread` counts records that move something but made no sense."""
+Move = tuple[str, str, str, int]
+"""(asset, source, target, amount) of one movement."""
 
-    __slots__ = ("_burnt", "_minted", "_nets", "unread")
+
+class Ledger:
+    """Signed changes per asset and address, in base units, and the `moves` they come from.
+
+    `moves` are native transfers in the order of their frames, then tokens in the order of their logs. `unread` counts records
+    that move something but made no sense.
+    """
+
+    __slots__ = ("_burnt", "_minted", "_nets", "moves", "unread")
 
     def __init__(self) -> None:
         self._nets: dict[str, dict[str, int]] = {}
         self._minted: dict[str, int] = {}
         self._burnt: dict[str, int] = {}
+        self.moves: list[Move] = []
         self.unread = 0
 
     def __bool__(self) -> bool:
         return bool(self._nets)
 
     def move(self, asset: str, source: str, target: str, amount: int) -> None:
-        """Enter one movement of `amount` base units. From `ZERO` it is a mint, to `ZERO` a burn."""
-        if amount <= 0:
-            self.unread += amount < 0
+        """Enter one movement of `amount` base units. From `ZERO` it is a mint, to `ZERO` a burn. No 256-bit number: unread."""
+        if not 0 < amount < WORDS:
+            self.unread += amount != 0
             return
+        self.moves.append((asset, source, target, amount))
         nets = self._nets.setdefault(asset, {})
         nets[source] = nets.get(source, 0) - amount
         nets[target] = nets.get(target, 0) + amount
@@ -86,6 +99,10 @@ class Ledger:
     def gainers(self, asset: str) -> dict[str, int]:
         """Who ended with more of one asset: address -> amount gained."""
         return {a: amount for a, amount in self._nets.get(asset, {}).items() if amount > 0 and a != ZERO}
+
+    def parties(self) -> set[str]:
+        """Everyone who appears in the books."""
+        return set().union(*self._nets.values())
 
     def mints(self, token: str) -> int:
         """Units of a token that came into being (gross)."""

@@ -1,0 +1,302 @@
+"""The drain detector: holds what is known of each contract, judges every transaction's outflow, keeps the budgets."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from math import isfinite
+from typing import Any, ClassVar
+
+import msgspec
+
+from detectors._math.undo import Map, Undo
+from detectors.base import NOTHING, Detector, Finding, Registry, Watch
+from detectors.drain.outflow import PLAIN, Holding, Known, Outflow, outflows
+from detectors.drain.suspects import kept_at_home, strangers, trades
+from detectors.drain.windows import Limits, Spent, Windows
+from detectors.events import Block, Committed, Event, PoolState, Price, Reverted, Stage
+from detectors.execution.frames import Execution
+from detectors.execution.ledger import Ledger, flows
+from detectors.execution.parties import cluster
+
+MINED = frozenset((Stage.INCLUDED, Stage.SAFE, Stage.FINAL))
+"""Stages that change state; a transaction seen earlier may never happen."""
+
+MOST = 0.95
+"""Confidence of a drain of everything."""
+
+DOUBTFUL = 0.7
+"""The most that an outflow can be held for while something of unknown worth came in."""
+
+EXACT = 1 << 53
+"""Beyond this an amount is evidence as decimal text."""
+
+
+class Books:
+    """What one chain has told: holdings, prices, budgets, all revertible."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.log = Undo()
+        self.held: Map[str, Holding] = self.log.map()
+        self.prices: Map[str, tuple[str, float]] = self.log.map()
+        self.clock: Map[str, float] = self.log.map()
+        self.windows = Windows(self.log, limits)
+
+
+class Drain(Detector):
+    """D1: more than `warn_share` of a balance leaves unpaid for. D2: budgets of (seconds, share), and one for each party a day.
+
+    `share_tokens` names a contract's share token where it is not the contract itself.
+
+    >>> from detectors.base import Watch
+    >>> from detectors.execution.frames import Context, Frame
+    >>> guard = Drain({"eip155:1": Watch(watched=frozenset({"0xb0"}))})
+    >>> ask = Frame("CALL", "0xe1", "0xb0", "0xb0", 0, "0x3ccfd60b", "0x3ccfd60b", True, True, -1, 0)
+    >>> pay = Frame("CALL", "0xb0", "0xe1", "0xe1", 40, None, "0x", True, True, 0, 1)
+    >>> rich, vast = (Context(balances={"native": {"0xb0": held}}) for held in (100, 1000))
+    >>> theft = Execution(chain="eip155:1", at=1.0, tx="0x1", stage=Stage.PENDING, frames=[ask, pay], context=rich)
+    >>> [(f.kind, f.severity.value, f.evidence["share"]) for f in guard.observe(theft)]
+    [('outflow', 'critical', 0.4)]
+    >>> list(guard.observe(msgspec.structs.replace(theft, context=vast)))
+    []
+    """
+
+    name: ClassVar[str] = "drain"
+    summary: ClassVar[str] = "Value leaves a contract and nothing of like worth comes back, at once or bit by bit."
+    wants: ClassVar[tuple[type[Event], ...]] = (Block, Execution, PoolState, Price, Committed, Reverted)
+    kinds: ClassVar[dict[str, str]] = {
+        "outflow": "A large part of a balance left in one transaction, unpaid for: depositors cannot be made whole.",
+        "budget": "More left unpaid for in a minute, an hour or a day than the contract's budget: a slow drain.",
+        "beneficiary": "One party took more in a day than anyone should without burning shares.",
+    }
+
+    def __init__(
+        self,
+        registry: Registry | None = None,
+        *,
+        warn_share: float = 0.10,
+        pause_share: float = 0.25,
+        budgets: Limits = ((60, 0.03), (3600, 0.05), (86400, 0.15)),
+        party_share: float = 0.03,
+        share_tokens: Mapping[str, str] | None = None,
+    ) -> None:
+        if not 0 < warn_share < pause_share < 1:
+            raise ValueError(f"shares must rise: 0 < warn_share {warn_share} < pause_share {pause_share} < 1")
+        self.registry = registry or {}
+        self.warn_share = warn_share
+        self.pause_share = pause_share
+        self.budgets = tuple((int(span), float(share)) for span, share in budgets)
+        self.party_share = party_share
+        self.share_tokens = dict(share_tokens or {})
+        self._books: dict[str, Books] = {}
+
+    def observe(self, event: Event) -> Iterable[Finding]:
+        """Judge an execution; learn from everything that a block holds."""
+        if isinstance(event, Execution):
+            return self._execution(event)
+        if isinstance(event, Block | PoolState | Price):
+            self._learn(event)
+        elif isinstance(event, Committed) and event.chain in self._books:
+            self._books[event.chain].log.forget(event.finalized)
+        elif isinstance(event, Reverted) and event.chain in self._books:
+            self._books[event.chain].log.revert(event.first.height)
+        return ()
+
+    def _learn(self, event: Block | PoolState | Price) -> None:
+        books = self._books.get(event.chain)
+        if books is None:
+            books = self._books[event.chain] = Books(self.budgets)
+        books.log.open(event.position.height)
+        if isinstance(event, PoolState):
+            total = event.extra.get("total_assets", 0)
+            books.held[event.pool] = Holding(event.kind, dict(event.reserves), event.supply, total)
+        elif isinstance(event, Price):
+            if isfinite(event.value) and event.value > 0:
+                books.prices[event.token] = (event.unit, event.value)
+        elif isfinite(event.timestamp):
+            books.clock["now"] = event.timestamp
+            if "started" not in books.clock:
+                books.clock["started"] = event.timestamp
+
+    def _execution(self, event: Execution) -> Iterable[Finding]:
+        books = self._books.get(event.chain)
+        if not event.frames or (not event.context.balances and (books is None or not books.held)):
+            return ()  # no balance is known, and unknown is not zero
+        ledger = flows(event)
+        if not ledger:
+            return ()
+        if books is not None and event.position is not None:
+            books.log.open(event.position.height)
+        return list(self._judge(event, ledger, books, self.registry.get(event.chain, NOTHING)))
+
+    def _judge(self, event: Execution, ledger: Ledger, books: Books | None, watch: Watch) -> Iterator[Finding]:
+        party: frozenset[str] | None = None
+        named, mined = watch.watched or frozenset(), _counts(event)
+        for address in sorted(ledger.parties()):
+            if not self._has_balance(event, books, address):
+                continue
+            if party is None:
+                party = cluster(event, watch)
+            known = self._known(event, books, address)
+            gone = self._gone(event, ledger, watch, party, known)
+            yield from self._at_once(event, ledger, watch, party, address, gone)
+            if books is None or not mined or address not in books.held:
+                continue
+            if address in named:
+                yield from self._bit_by_bit(event, ledger, books, party, known, gone)
+            books.held[address] = _moved(books.held[address], ledger, address, known.share_token)
+
+    @staticmethod
+    def _gone(event: Execution, ledger: Ledger, watch: Watch, party: frozenset[str], known: Known) -> list[Outflow]:
+        address, holding = known.contract, known.holding
+        if not any(amount < 0 for amount in ledger.assets(address).values()):
+            return []
+        if address not in (watch.watched or ()) and not strangers(event, ledger, watch, party, address):
+            return []
+        if holding is None or holding.kind == PLAIN:
+            known = msgspec.structs.replace(known, trades=trades(event, address))
+        return outflows(ledger, known, kept_at_home(ledger, watch, party, address))
+
+    @staticmethod
+    def _has_balance(event: Execution, books: Books | None, address: str) -> bool:
+        if books is not None and address in books.held:
+            return True
+        return any(address in holders for holders in event.context.balances.values())
+
+    def _known(self, event: Execution, books: Books | None, address: str) -> Known:
+        holding = books.held.get(address) if books is not None else None
+        prices: Mapping[str, Any] = books.prices if books is not None else {}
+        return Known(event.chain, address, event.context, holding, prices, self.share_tokens.get(address, address))
+
+    def _at_once(
+        self, event: Execution, ledger: Ledger, watch: Watch, party: frozenset[str], address: str, gone: list[Outflow]
+    ) -> Iterator[Finding]:
+        unpaid = [flow for flow in gone if not flow.paid and (flow.share or 0.0) > self.warn_share]
+        if not unpaid:
+            return
+        worst = max(unpaid, key=lambda flow: (flow.share or 0.0, flow.asset))
+        share = worst.share or 0.0
+        confidence = self._confidence(share)
+        yield self.find(
+            event,
+            kind="outflow",
+            victims=(address,),
+            confidence=min(confidence, DOUBTFUL) if worst.doubtful else confidence,
+            title=f"{share:.1%} of what {address} held of {worst.asset} left unpaid for in one transaction",
+            evidence=_evidence(worst, ledger, address, _beneficiary(ledger, worst.asset, party)),
+            stage=event.stage,
+            watched=watch.watches(address),
+            tx=event.tx,
+            position=event.position,
+        )
+
+    def _confidence(self, share: float) -> float:
+        """Rises with the share that left: 0.5 where it warns, 0.8 where it pauses, `MOST` for everything."""
+        if share < self.pause_share:
+            return 0.5 + 0.3 * (share - self.warn_share) / (self.pause_share - self.warn_share)
+        return 0.8 + (MOST - 0.8) * (share - self.pause_share) / (1 - self.pause_share)
+
+    def _bit_by_bit(
+        self, event: Execution, ledger: Ledger, books: Books, party: frozenset[str], known: Known, gone: list[Outflow]
+    ) -> Iterator[Finding]:
+        """Count what left unpaid for, and what came back without shares being minted for it. Only of assets known to be held."""
+        address, amounts = known.contract, {flow.asset: flow.out for flow in gone if not flow.paid}
+        if not gone and ledger.mints(known.share_token) <= ledger.burns(known.share_token):
+            amounts = {a: -n for a, n in ledger.assets(address).items() if a != address and n > 0}
+        now = books.clock.get("now", event.at)
+        started = books.clock.get("started", now)
+        for asset, amount in amounts.items():
+            if asset not in books.held[address].reserves:
+                continue
+            before = known.balance(asset)
+            over = books.windows.spend(address, asset, amount, before, now, started)
+            if over:
+                yield self._over(
+                    event, address, asset, max(over, key=lambda s: s.share / s.limit), _beneficiary(ledger, asset, party)
+                )
+            who = _beneficiary(ledger, asset, party) if amount > 0 else _payer(ledger, asset)
+            took = books.windows.take(address, asset, who, amount, before, now, started, self.party_share)
+            if took is not None:
+                yield self._took(event, address, asset, who, took)
+
+    def _over(self, event: Execution, address: str, asset: str, spent: Spent, who: str) -> Finding:
+        return self.find(
+            event,
+            kind="budget",
+            victims=(address,),
+            confidence=min(MOST, 0.8 + 0.05 * (spent.share / spent.limit - 1)),
+            title=f"{spent.share:.1%} of what {address} held of {asset} left unpaid for within {spent.span} s",
+            evidence=_window(asset, spent, who),
+            stage=event.stage,
+            watched=True,
+            tx=event.tx,
+            position=event.position,
+        )
+
+    def _took(self, event: Execution, address: str, asset: str, who: str, spent: Spent) -> Finding:
+        return self.find(
+            event,
+            kind="beneficiary",
+            victims=(address,),
+            confidence=min(0.75, 0.5 + 0.1 * (spent.share / spent.limit - 1)),
+            title=f"{who} took {spent.share:.1%} of what {address} held of {asset} within a day, burning no shares",
+            evidence=_window(asset, spent, who),
+            stage=event.stage,
+            watched=True,
+            tx=event.tx,
+            position=event.position,
+        )
+
+
+def _counts(event: Execution) -> bool:
+    """Does this change state? Mined, and seen for the first time."""
+    return event.stage in MINED and event.position is not None and not event.supersedes
+
+
+def _moved(holding: Holding, ledger: Ledger, address: str, share: str) -> Holding:
+    changes = ledger.assets(address)
+    reserves = {asset: max(0, amount + changes.get(asset, 0)) for asset, amount in holding.reserves.items()}
+    supply = max(0, holding.supply + ledger.mints(share) - ledger.burns(share))
+    return msgspec.structs.replace(holding, reserves=reserves, supply=supply)
+
+
+def _amount(number: int) -> int | str:
+    return number if abs(number) < EXACT else str(number)
+
+
+def _beneficiary(ledger: Ledger, asset: str, party: frozenset[str]) -> str:
+    """Who got most of it: one of the initiator's if any of them gained, else whoever did."""
+    gainers = ledger.gainers(asset)
+    ours = {who: n for who, n in gainers.items() if who in party}
+    return max(sorted(ours or gainers), key=(ours or gainers).__getitem__, default="nobody")
+
+
+def _payer(ledger: Ledger, asset: str) -> str:
+    lost = {who: assets[asset] for who, assets in ledger.losers().items() if asset in assets}
+    return max(sorted(lost), key=lost.__getitem__, default="nobody")
+
+
+def _evidence(flow: Outflow, ledger: Ledger, address: str, who: str) -> dict[str, str | int | float]:
+    evidence: dict[str, str | int | float] = {
+        "asset": flow.asset,
+        "out": _amount(flow.out),
+        "balance_before": _amount(flow.before or 0),
+        "share": round(flow.share or 0.0, 6),
+        "beneficiary": who,
+    }
+    came = {a: n for a, n in ledger.assets(address).items() if n > 0}
+    if came:
+        first = min(came)
+        evidence |= {"in_asset": first, "in": _amount(came[first])}
+    if flow.ratio is not None:
+        evidence["value_ratio"] = round(flow.ratio, 6)
+    return evidence
+
+
+def _window(asset: str, spent: Spent, who: str) -> dict[str, str | int | float]:
+    return {
+        "asset": asset,
+        "out": _amount(spent.total),
+        "share": round(spent.share, 6),
+        "limit": spent.limit,
+        "window_seconds": spent.span,
+        "window_filled": int(spent.filled),
+        "beneficiary": who,
+    }

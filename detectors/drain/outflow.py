@@ -1,0 +1,180 @@
+"""What left a contract in one transaction, and whether something of worth came back for it (D1)."""
+
+from collections.abc import Mapping
+from math import isfinite
+
+import msgspec
+
+from detectors.execution.frames import Context
+from detectors.execution.ledger import NATIVE, WRAPPED, Ledger
+
+FAIR = 9
+"""Tenths of the value out that must come in for an outflow to be paid for."""
+
+BURN_SLACK = 0.005
+"""How far the share of a balance that left may exceed the share of the shares that were burnt."""
+
+POOLS = frozenset(("uniswap_v2", "uniswap_v3", "curve", "balancer", "solidly"))
+"""Kinds that trade their assets against each other, so that their own reserves say what an asset is worth."""
+
+PLAIN = "holdings"
+"""The kind that says only what is held."""
+
+HOPS = 4
+"""Prices in units of other tokens are followed this far."""
+
+
+class Holding(msgspec.Struct, frozen=True):
+    """A contract at the end of a block, moved on by the transactions since: its kind, assets, and shares outstanding."""
+
+    kind: str
+    reserves: dict[str, int]
+    supply: int = 0
+    total_assets: int = 0
+
+
+class Outflow(msgspec.Struct, frozen=True, kw_only=True):
+    """One asset that left. `share` of the balance before is None when that is unknown, `ratio` (value in / value out) likewise.
+
+    `paid` says what made up for it, "" nothing did. `doubtful`: something of unknown worth came in.
+    """
+
+    asset: str
+    out: int
+    before: int | None
+    ratio: float | None
+    paid: str
+    doubtful: bool
+
+    @property
+    def share(self) -> float | None:
+        """The part of the balance before that left, 0..1."""
+        return min(1.0, self.out / self.before) if self.before and self.before > 0 else None
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What is known of a contract before the transaction. `prices`: token -> (unit, value of one base unit in it)."""
+
+    chain: str
+    contract: str
+    context: Context
+    holding: Holding | None
+    prices: Mapping[str, tuple[str, float]]
+    share_token: str
+    trades: bool = False
+    """Seen to swap in this very transaction; decides where the kind does not say what the contract does."""
+
+    def balance(self, asset: str) -> int | None:
+        """Base units held before; what the shell gathered comes first."""
+        told = self.context.balances.get(asset, {}).get(self.contract)
+        if told is None and self.holding is not None:
+            return self.holding.reserves.get(asset)
+        return told
+
+    def backing(self, asset: str) -> int | None:
+        """The balance that shares are a claim on: a vault's total assets, idle or at work."""
+        held = self.balance(asset)
+        if held is None or self.holding is None or len(self.holding.reserves) != 1 or asset not in self.holding.reserves:
+            return held
+        return max(held, self.holding.total_assets)
+
+    @property
+    def supply(self) -> int | None:
+        """Shares outstanding before."""
+        told = self.context.supplies.get(self.share_token)
+        return told if told is not None or self.holding is None else self.holding.supply
+
+    @property
+    def pool(self) -> bool:
+        """Do its reserves price its assets?"""
+        return self.trades or (self.holding is not None and self.holding.kind in POOLS)
+
+    def worth(self, asset: str) -> tuple[str, float]:
+        """(numeraire, value of one base unit in it). An asset without a price is its own numeraire."""
+        rate, unit = 1.0, asset
+        for _ in range(HOPS):
+            if (usd := self._usd(unit)) is not None:
+                return "usd", rate * usd
+            quoted = self.prices.get(unit) or self.prices.get(self._wrapped(unit))
+            if quoted is None:
+                return self._wrapped(unit), rate
+            unit, rate = quoted[0], rate * quoted[1]
+            if unit == "usd":
+                break
+        return unit, rate
+
+    def _usd(self, asset: str) -> float | None:
+        prices = self.context.prices
+        value = prices.get(asset) or prices.get(self._wrapped(asset))
+        return value if value is not None and value > 0 else None
+
+    def _wrapped(self, asset: str) -> str:
+        return WRAPPED.get(self.chain, asset) if asset == NATIVE else asset
+
+
+def outflows(ledger: Ledger, known: Known, kept: Mapping[str, int]) -> list[Outflow]:
+    """Every asset that left `known.contract`, judged. `kept`: parts that went to the house's own contracts and stay there."""
+    changes = ledger.assets(known.contract)
+    out = {a: -n - kept.get(a, 0) for a, n in changes.items() if n < 0 and a != known.contract}
+    out = {a: n for a, n in out.items() if n > 0}
+    if not out:
+        return []
+    into = {a: n for a, n in changes.items() if n > 0}
+    ratio, unpriced = _value(out, into, known)
+    redeemed = _redeemed(ledger, out, known)
+    traded = _traded(out, into, known)
+    found = []
+    for asset, amount in out.items():
+        paid = _paid(ratio, redeemed=asset in redeemed, traded=traded and known.pool)
+        doubtful = not paid and bool(unpriced) and (traded or _unheard_of(unpriced, known))
+        found.append(Outflow(asset=asset, out=amount, before=known.balance(asset), ratio=ratio, paid=paid, doubtful=doubtful))
+    return found
+
+
+def _paid(ratio: float | None, *, redeemed: bool, traded: bool) -> str:
+    if ratio is not None and ratio * 10 >= FAIR:
+        return "value"
+    return "shares" if redeemed else "reserves" if traded else ""
+
+
+def _value(out: Mapping[str, int], into: Mapping[str, int], known: Known) -> tuple[float | None, list[str]]:
+    """(value in / value out at prices from before the transaction, None unless all that left has one; what came in unpriced)."""
+    worths = {asset: known.worth(asset) for asset in (*out, *into)}
+    units = {worths[asset][0] for asset in out}
+    if len(units) != 1:
+        return None, list(into)
+    unit = units.pop()
+    gone = sum(amount * worths[asset][1] for asset, amount in out.items())
+    come = sum(amount * worths[asset][1] for asset, amount in into.items() if worths[asset][0] == unit)
+    unpriced = [asset for asset in into if worths[asset][0] != unit]
+    ratio = come / gone if gone > 0 else None
+    return (ratio if ratio is not None and isfinite(ratio) else None), unpriced
+
+
+def _redeemed(ledger: Ledger, out: Mapping[str, int], known: Known) -> frozenset[str]:
+    """The assets that left in proportion to the shares burnt; or one for one, where a wrapper's supply is unknown."""
+    burnt = ledger.burns(known.share_token) - ledger.mints(known.share_token)
+    if burnt <= 0:
+        return frozenset()
+    supply = known.supply
+    if not supply or supply < 0:
+        return frozenset(asset for asset, amount in out.items() if asset == NATIVE and amount == burnt)
+    part = burnt / supply + BURN_SLACK
+    backing = {asset: known.backing(asset) for asset in out}
+    return frozenset(asset for asset, amount in out.items() if (held := backing[asset]) and amount / held <= part)
+
+
+def _traded(out: Mapping[str, int], into: Mapping[str, int], known: Known) -> bool:
+    """One asset against one other, at least nine tenths of what the reserves before the transaction say it is worth."""
+    if len(out) != 1 or len(into) != 1:
+        return False
+    (sold, amount_out), (bought, amount_in) = *out.items(), *into.items()
+    reserve_out, reserve_in = known.balance(sold), known.balance(bought)
+    if reserve_out is None or reserve_in is None or reserve_out <= 0 or reserve_in < 0:
+        return False
+    return 10 * amount_in * reserve_out >= FAIR * amount_out * reserve_in
+
+
+def _unheard_of(assets: list[str], known: Known) -> bool:
+    """Is it open whether the contract deals in one of these? Where its assets are known, a speck of another one pays nothing."""
+    return known.holding is None and any(known.balance(asset) is None for asset in assets)

@@ -1,0 +1,68 @@
+"""Whose outflow counts: contracts named by the operator always, others only if they look like a pool, vault or lender robbed."""
+
+from detectors.base import Watch
+from detectors.execution.frames import STATICCALL, Execution, Log
+from detectors.execution.ledger import Ledger
+from detectors.execution.trusted import trusted
+
+SWAPS = frozenset(
+    (
+        "0xd78ad95fa46c994b6551d0da85fc275fe613ce37657fb8d5e3d130840159d822",  # Uniswap V2 Swap
+        "0xc42079f94a6350d7e6235f29174924f928cc2ac818eb64fed8004e115fbcca67",  # Uniswap V3 Swap
+        "0x8b3e96f2b889fa771c53c981b40daf005f63f637f1869f707052d15a3dd97140",  # Curve TokenExchange
+    )
+)
+SWAP_CALLS = frozenset(("0x022c0d9f", "0x128acb08", "0x3df02124"))
+"""`swap` of Uniswap V2 and V3, `exchange` of Curve."""
+
+EMPTY = 0.999
+"""From this share on a purse counts as emptied."""
+
+
+def kept_at_home(ledger: Ledger, watch: Watch, party: frozenset[str], address: str) -> dict[str, int]:
+    """Asset -> what `address` itself sent to the operator's own contracts, which keep it: moved, not lost.
+
+    Only where the initiator gains nothing and the receiver mints no shares for it: else it is somebody's deposit.
+    """
+    named = watch.watched or frozenset()
+    kept: dict[str, int] = {}
+    if any(amount > 0 for amount in ledger.party_gain(party).values()):
+        return kept
+    for asset, source, target, amount in ledger.moves:
+        if source == address and (target in named or target in watch.trusted) and not ledger.mints(target):
+            kept[asset] = kept.get(asset, 0) + min(amount, max(0, ledger.net(asset, target)))
+    return kept
+
+
+def trades(execution: Execution, address: str) -> bool:
+    """Did this contract swap here, by its own log or the call it answered?"""
+    if any(s.__class__ is Log and s.address == address and s.topics and s.topics[0] in SWAPS for s in execution.steps):
+        return True
+    return any(frame.ctx == address and frame.selector in SWAP_CALLS and frame.alive for frame in execution.frames)
+
+
+def strangers(execution: Execution, ledger: Ledger, watch: Watch, party: frozenset[str], address: str) -> bool:
+    """May this unnamed contract be a victim? It ran, it is nobody's own, the initiator gained, and it is more than a purse."""
+    if address in party or address in watch.trusted or address in trusted(execution.chain):
+        return False
+    if not any(amount > 0 for amount in ledger.party_gain(party).values()):
+        return False
+    entries = [i for i, frame in enumerate(execution.frames) if _entered(execution, i) and frame.ctx == address]
+    return bool(entries) and not _purse(execution, ledger, address, entries)
+
+
+def _entered(execution: Execution, i: int) -> bool:
+    frame = execution.frames[i]
+    if not frame.alive or frame.parent < 0 or frame.type == STATICCALL or not frame.selector:
+        return False
+    return execution.frames[frame.parent].ctx != frame.ctx
+
+
+def _purse(execution: Execution, ledger: Ledger, address: str, entries: list[int]) -> bool:
+    """A forwarder or a wallet: called once, it hands over everything it has, takes nothing and says nothing."""
+    if len(entries) > 1 or any(s.__class__ is Log and s.address == address for s in execution.steps):
+        return False
+    changes = ledger.assets(address)
+    held = execution.context.balances
+    emptied = [-n >= EMPTY * held.get(a, {}).get(address, -n) for a, n in changes.items() if n < 0]
+    return all(emptied) and not any(n > 0 for n in changes.values())
