@@ -114,7 +114,7 @@ def refusal(raw: msgspec.Raw, what: str) -> RpcRefused:
 
 def absent(raw: msgspec.Raw) -> bool:
     """No such member in the envelope, or null."""
-    return len(raw) == 0 or bytes(raw) == _NULL if len(raw) <= len(_NULL) else False
+    return len(raw) == 0 or (len(raw) == len(_NULL) and bytes(raw) == _NULL)
 
 
 def said(text: str) -> str:

@@ -1,0 +1,214 @@
+"""A node kept in reach: three connections of their own for heads, pending transactions and requests, each reconnecting for ever.
+
+They are apart so that a flood of pending transactions, or a trace bigger than we take, cannot hold up or cut the heads. Each
+reconnect asks for the chain id first: a node of another chain is refused, and asked again slowly, so that recovery needs no
+restart of ours. Waiting between tries grows from a jittered blink to a few seconds; a sibling that gets through ends the wait.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import structlog
+
+from monitor import metrics
+from monitor.chains import wire
+from monitor.chains.evm import Quantity, quantity
+from monitor.chains.rpc import MIB, Ask, Pushed, Rpc, Subscription
+from monitor.errors import NodeError, NodeUnreachable, RpcRefused, WrongChain
+from monitor.stream import Queue
+
+log = structlog.get_logger()
+
+FIRST_WAIT, LONGEST_WAIT = (0.05, 0.3), 4.0
+"""Seconds: the first wait is drawn between these two, the longest never exceeds this."""
+WRONG_CHAIN_WAIT = 3.0
+STEADY = 1.0
+"""A connection that lived so long, seconds, makes the next wait a short one again."""
+ANSWERS_WITHIN = 5.0
+LANES = {"heads": 64 * MIB, "pending": 4 * MIB, "requests": 64 * MIB}
+"""The longest message each connection takes: logs and traces are long, a pending transaction is not."""
+
+
+class LaneState(msgspec.Struct, frozen=True):
+    """One connection: `error` is why it is down, `since` our clock at the last change, `connects` how often it came up."""
+
+    up: bool
+    error: str | None
+    since: float
+    connects: int
+
+
+class Lane:
+    """One connection kept up. Calls go to the connection of the moment and fail at once while there is none."""
+
+    def __init__(self, name: str, url: str, *, chain: str, provider: str, pulse: "_Pulse", changed: Callable[[], None]) -> None:
+        self.name = name
+        self.chain = chain
+        self.provider = provider
+        self.state = LaneState(up=False, error=None, since=time.time(), connects=0)
+        self._url = url
+        self._rpc: Rpc | None = None
+        self._pulse = pulse
+        self._changed = changed
+        self._up = asyncio.Event()
+        self._tries = 0
+
+    @property
+    def rpc(self) -> Rpc:
+        """The open connection. Raises NodeUnreachable with the reason while there is none."""
+        if self._rpc is None or self._rpc.closed.done():
+            raise NodeUnreachable(self.state.error or f"{self.provider} ({wire.shown(self._url)}): not connected yet")
+        return self._rpc
+
+    async def ready(self) -> Rpc:
+        """The open connection, waiting for one as long as it takes."""
+        while self._rpc is None or self._rpc.closed.done():
+            self._up.clear()
+            await self._up.wait()
+        return self._rpc
+
+    async def call(
+        self,
+        method: str,
+        params: Sequence[Any] = (),
+        *,
+        timeout: float,  # noqa: ASYNC109 - as Rpc.call
+        type: Any = None,  # noqa: A002, ANN401 - as Rpc.call
+        raw: bool = False,
+    ) -> Any:  # noqa: ANN401 - as Rpc.call
+        """As `Rpc.call`."""
+        return await self.rpc.call(method, params, timeout=timeout, type=type, raw=raw)
+
+    async def batch(self, asks: Sequence[Ask], *, timeout: float) -> list[Any]:  # noqa: ASYNC109 - as Rpc.batch
+        """As `Rpc.batch`."""
+        return await self.rpc.batch(asks, timeout=timeout)
+
+    async def subscribe(self, params: Sequence[Any], *, queue: Queue[Pushed]) -> Subscription:
+        """As `Rpc.subscribe`; it ends with the connection, and is the subscriber's to renew."""
+        return await self.rpc.subscribe(params, queue=queue)
+
+    def drop(self, error: NodeError) -> None:
+        """This connection does not do its work: end it and make another."""
+        if self._rpc is not None:
+            self._rpc.drop(error)
+
+    async def run(self) -> None:
+        """Keep it up until cancelled."""
+        while True:
+            try:
+                error = await self._live()
+            except NodeError as failed:
+                error = failed
+            self._down(error)
+            wait = self._wait(error)
+            if not isinstance(error, WrongChain | RpcRefused):
+                await self._pulse.sleep(wait)
+            else:
+                await asyncio.sleep(wait)
+
+    async def _live(self) -> NodeError:
+        rpc = await Rpc.connect(self._url, provider=self.provider, chain=self.chain, max_size=LANES[self.name])
+        try:
+            await self._check(rpc)
+            self._rpc = rpc
+            self.state = LaneState(up=True, error=None, since=time.time(), connects=self.state.connects + 1)
+            self._changed()
+            self._up.set()
+            self._pulse.beat()
+            log.info("node_up", chain=self.chain, provider=self.provider, lane=self.name)
+            return await asyncio.shield(rpc.closed)
+        finally:
+            self._rpc = None
+            await rpc.close()
+
+    async def _check(self, rpc: Rpc) -> None:
+        given = quantity(await rpc.call("eth_chainId", timeout=ANSWERS_WITHIN, type=Quantity))
+        if f"eip155:{given}" != self.chain:
+            raise WrongChain(
+                f"{self.provider} ({rpc.where}): serves chain eip155:{given}, configured is {self.chain}; "
+                "refused until it serves the right one, correct its URL or the chain's id"
+            )
+
+    def _down(self, error: NodeError) -> None:
+        if self.state.up and time.time() - self.state.since >= STEADY:
+            self._tries = 0
+        if self.state.up or self.state.error != str(error):
+            log.warning("node_down", chain=self.chain, provider=self.provider, lane=self.name, error=str(error))
+            self.state = LaneState(up=False, error=str(error), since=time.time(), connects=self.state.connects)
+            self._changed()
+
+    def _wait(self, error: NodeError) -> float:
+        if isinstance(error, WrongChain):
+            return random.uniform(WRONG_CHAIN_WAIT / 2, WRONG_CHAIN_WAIT)  # noqa: S311 - jitter, no secret
+        wait: float = min(LONGEST_WAIT, random.uniform(*FIRST_WAIT) * 2**self._tries)  # noqa: S311 - jitter, no secret
+        self._tries = min(self._tries + 1, 10)
+        return wait
+
+
+class _Pulse:
+    """Lets a lane that gets through wake its siblings."""
+
+    def __init__(self) -> None:
+        self._sleepers: set[asyncio.Future[None]] = set()
+
+    def beat(self) -> None:
+        for sleeper in self._sleepers:
+            if not sleeper.done():
+                sleeper.set_result(None)
+
+    async def sleep(self, seconds: float) -> None:
+        sleeper: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._sleepers.add(sleeper)
+        try:
+            async with asyncio.timeout(seconds):
+                await sleeper
+        except TimeoutError:
+            return
+        finally:
+            self._sleepers.discard(sleeper)
+
+
+class LinkState(msgspec.Struct, frozen=True):
+    """A node for people: up only when every connection is; `error` is the first reason among those that are down."""
+
+    provider: str
+    chain: str
+    url: str
+    up: bool
+    error: str | None
+    lanes: dict[str, LaneState]
+
+
+class Link:
+    """One node's three lanes. `chain` is CAIP-2 (`eip155:N`), `provider` the node's name in the configuration."""
+
+    def __init__(self, url: str, *, chain: str, provider: str) -> None:
+        pulse = _Pulse()
+        self.chain = chain
+        self.provider = provider
+        self._url = url
+        self.heads, self.pending, self.requests = (
+            Lane(name, url, chain=chain, provider=provider, pulse=pulse, changed=self._changed)
+            for name in ("heads", "pending", "requests")
+        )
+
+    @property
+    def state(self) -> LinkState:
+        """Up or down, and why."""
+        lanes = {lane.name: lane.state for lane in (self.heads, self.pending, self.requests)}
+        errors = [state.error for state in lanes.values() if not state.up]
+        error = next((error for error in errors if error), None)
+        return LinkState(self.provider, self.chain, wire.shown(self._url), not errors, error, lanes)
+
+    async def run(self) -> None:
+        """Keep all three up until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for lane in (self.heads, self.pending, self.requests):
+                group.create_task(lane.run(), name=f"link {self.chain} {self.provider} {lane.name}")
+
+    def _changed(self) -> None:
+        metrics.NODE_UP.labels(self.chain, self.provider).set(self.state.up)
