@@ -1,0 +1,1 @@
+"""Feeds: what a chain does, as events: heads, pending transactions, executions, pool states, prices."""
