@@ -34,7 +34,7 @@ check: setup ## format, lint, types, import contracts, fast tests: under a minut
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache --no-logo
 	$(PYTEST) -q -m "not slow"
 
 test: setup system ## everything, on real parts
