@@ -10,6 +10,9 @@ from monitor.demo.anvil import Anvil
 
 GAS = hex(5_000_000)
 CHAIN = "eip155:31337"
+ON, OFF = True, False
+HASHES = False
+"""For eth_getBlockByNumber: transactions by hash, not in full."""
 
 
 def code(*parts: str | bytes) -> bytes:

@@ -1,0 +1,184 @@
+"""Executions from a real node: pending ones on a pinned head, blocks, and what happens when a trace cannot be had."""
+
+import os
+import signal
+from typing import Any
+
+import msgspec
+import pytest
+
+from detectors.events import Position, Stage, Transaction, Unjudged
+from detectors.execution import Execution
+from monitor.feeds.contexts import Contexts
+from monitor.feeds.executions import CROWDED, LATE, OVERSIZE, PREDECESSORS, REFUSED, Executions
+from tests.support.bytecode import CHAIN, HASHES, OFF, ON, Chain, chain, code, invoke
+
+WRITES = "6001545060026001553460005500"
+
+
+def sets() -> bytes:
+    """Without data: set slot 0 when value is sent, else revert unless it is set."""
+    return code("34600f57", "600054601557", "60006000fd", "5b3460005500", "5b00")
+
+
+def feed(node: Chain, *watched: str, **options: float) -> Executions:
+    contexts = Contexts(node.rpc, {address.lower(): () for address in watched})
+    return Executions(node.rpc, CHAIN, contexts, **options)
+
+
+async def head(node: Chain, block: str = "latest") -> tuple[Position, list[str]]:
+    found = await node.ask("eth_getBlockByNumber", block, HASHES)
+    return Position(int(found["number"], 16), found["hash"], found["parentHash"]), found["transactions"]
+
+
+def pending(
+    node: Chain, to: str | None, *, value: int = 0, nonce: int = 0, gas: int = 1_000_000, id_: str = "0x01"
+) -> Transaction:
+    return Transaction(
+        chain=CHAIN, at=5.0, id=id_, sender=node.me, to=to, value=value, input="0x", nonce=nonce, gas=gas, max_fee=10**10
+    )  # fmt: skip
+
+
+def judged(found: Execution | Unjudged) -> Execution:
+    assert isinstance(found, Execution), found
+    return found
+
+
+async def test_a_pending_call_is_seen_as_it_will_run_with_what_the_contract_had_before() -> None:
+    async with chain() as node:
+        inner = await node.deploy(WRITES)
+        outer = await node.deploy(invoke(inner, value=5), "00")
+        await node.receipt(await node.send(inner, value=1_000))
+        executions, (position, _) = feed(node, inner), await head(node)
+        seen = judged(await executions.simulate(pending(node, outer, value=50), position))
+        assert (seen.stage, seen.tx, seen.at, seen.position) == (Stage.PENDING, "0x01", 5.0, None)
+        assert [(f.type, f.to, f.value, f.depth) for f in seen.frames] == [("CALL", outer, 50, 0), ("CALL", inner, 5, 1)]
+        assert seen.context.balances == {"native": {inner: 1_000}}
+
+        receipt = await node.receipt(await node.send(outer, value=50))
+        position, txs = await head(node, receipt["blockNumber"])
+        (mined,) = await executions.block(position, txs, at=6.0)
+        assert (judged(mined).stage, mined.position, judged(mined).index) == (Stage.INCLUDED, position, 0)
+        alike = [msgspec.structs.replace(f, gas_used=None) for f in seen.frames]
+        assert [msgspec.structs.replace(f, gas_used=None) for f in judged(mined).frames] == alike
+        assert judged(mined).context.balances == {"native": {inner: 1_000}}, "before the block, not after"
+
+
+async def test_the_simulation_stays_on_its_head_while_the_chain_moves_on() -> None:
+    async with chain() as node:
+        flag = await node.deploy(sets())
+        position, _ = await head(node)
+        await node.receipt(await node.send(flag, value=1))
+        executions = feed(node)
+        assert not judged(await executions.simulate(pending(node, flag), position)).frames[0].ok
+        assert judged(await executions.simulate(pending(node, flag), (await head(node))[0])).frames[0].ok
+
+
+async def test_a_predecessor_of_the_same_sender_is_replayed_first() -> None:
+    async with chain() as node:
+        flag = await node.deploy(sets())
+        executions, (position, _) = feed(node, flag), await head(node)
+        opening, exploit = pending(node, flag, value=1, nonce=7), pending(node, flag, nonce=8)
+        assert not judged(await executions.simulate(exploit, position)).frames[0].ok
+        assert judged(await executions.simulate(exploit, position, before=[opening])).frames[0].ok
+        crowd = await executions.simulate(exploit, position, before=[opening] * (PREDECESSORS + 1))
+        assert isinstance(crowd, Unjudged)
+        assert (crowd.reason, crowd.touches) == (CROWDED, (flag,))
+
+
+async def test_a_sender_without_the_money_is_refused_not_clean() -> None:
+    async with chain() as node:
+        found = await feed(node).simulate(pending(node, node.me, value=10**40), (await head(node))[0])
+        assert isinstance(found, Unjudged)
+        assert found.reason == REFUSED
+
+
+async def test_a_second_look_brings_the_storage_of_a_pending_and_of_a_mined_one() -> None:
+    async with chain() as node:
+        inner = await node.deploy(WRITES)
+        outer = await node.deploy(invoke(inner, value=5), "00")
+        executions, (position, _) = feed(node, inner), await head(node)
+        tx = pending(node, outer, value=50)
+        first = judged(await executions.simulate(tx, position))
+        second = judged(await executions.storage(first, position, tx))
+        assert second.ordered
+        assert second.supersedes
+        assert second.context == first.context
+        assert [(s.op, s.frame) for s in second.steps if hasattr(s, "op")] == [("sload", 1), ("sstore", 1), ("sstore", 1)]
+
+        receipt = await node.receipt(await node.send(outer, value=50))
+        position, txs = await head(node, receipt["blockNumber"])
+        (mined,) = await executions.block(position, txs, at=6.0)
+        again = judged(await executions.storage(judged(mined), position))
+        assert again.ordered
+        assert len(again.steps) == len(second.steps)
+
+
+async def test_a_monster_in_a_block_hides_only_itself() -> None:
+    async with chain("--no-mining", "--gas-limit", "60000000") as node:
+        await node.ask("anvil_setAutomine", ON)
+        monster = await node.deploy("5b", "5f5f5f5f5f600461fffff150", "5f56")  # calls a precompile until the gas is gone
+        plain = await node.deploy(WRITES)
+        await node.ask("anvil_setAutomine", OFF)
+        big = await node.send(monster, gas=hex(5_000_000))
+        small = await node.send(plain, value=3)
+        await node.ask("evm_mine")
+        position, txs = await head(node)
+        assert set(txs) == {big, small}
+        found = {(one.tx if isinstance(one, Execution) else one.id): one for one in await feed(node).block(position, txs, at=1.0)}
+        assert isinstance(found[small], Execution)
+        hidden = found[big]
+        assert isinstance(hidden, Unjudged)
+        assert hidden.reason == OVERSIZE
+
+
+async def test_a_block_that_is_not_the_one_we_know_is_not_mistaken_for_it() -> None:
+    async with chain() as node:
+        txs = [await node.send(node.me, value=1)]
+        await node.receipt(txs[0])
+        position, _ = await head(node)
+        (found,) = await feed(node).block(position, ["0x" + "77" * 32], at=1.0)
+        assert isinstance(found, Unjudged)
+
+
+async def test_a_stuck_node_leaves_the_transaction_unjudged_in_time() -> None:
+    async with chain() as node:
+        executions, (position, _) = feed(node, node.me, trace_within=0.3), await head(node)
+        await executions.contexts.refresh(position)
+        os.kill(node.node.process.pid, signal.SIGSTOP)
+        try:
+            found = await executions.simulate(pending(node, node.me), position)
+        finally:
+            os.kill(node.node.process.pid, signal.SIGCONT)
+        assert isinstance(found, Unjudged)
+        assert found.reason == LATE
+
+
+async def test_contracts_born_while_we_watch_have_an_age_and_a_deployer_and_others_do_not() -> None:
+    async with chain() as node:
+        old = await node.deploy(WRITES)
+        executions = feed(node)
+        deploying = await node.receipt(await node.send(None, data="0x" + code("600160005360016000f3").hex()))
+        position, txs = await head(node, deploying["blockNumber"])
+        await executions.block(position, txs, at=100.0)
+        caller = await node.deploy(invoke(deploying["contractAddress"]), invoke(old), "00")
+        tx = msgspec.structs.replace(pending(node, caller), at=160.0)
+        seen = judged(await executions.simulate(tx, (await head(node))[0]))
+        assert {a: (c.age, c.deployer) for a, c in seen.context.codes.items()} == {deploying["contractAddress"]: (60.0, node.me)}
+
+
+async def test_balances_are_read_once_a_head_however_many_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with chain() as node:
+        inner = await node.deploy(WRITES)
+        executions, (position, _) = feed(node, inner), await head(node)
+        frames: list[int] = []
+        batch = node.rpc.batch
+
+        async def counted(asks: Any, *, timeout: float) -> list[Any]:  # noqa: ANN401, ASYNC109
+            frames.append(len(asks))
+            return await batch(asks, timeout=timeout)
+
+        monkeypatch.setattr(node.rpc, "batch", counted)
+        for _ in range(5):
+            assert judged(await executions.simulate(pending(node, inner), position)).context.balances
+        assert len(frames) == 1
