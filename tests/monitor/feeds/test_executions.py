@@ -117,10 +117,10 @@ async def test_a_second_look_brings_the_storage_of_a_pending_and_of_a_mined_one(
 async def test_a_monster_in_a_block_hides_only_itself() -> None:
     async with chain("--no-mining", "--gas-limit", "60000000") as node:
         await node.ask("anvil_setAutomine", ON)
-        monster = await node.deploy("5b", "5f5f5f5f5f600461fffff150", "5f56")  # calls a precompile until the gas is gone
+        monster = await node.deploy("5b", "5f5f6104005f5f600461fffff150", "5f56")  # calls a precompile until the gas is gone
         plain = await node.deploy(WRITES)
         await node.ask("anvil_setAutomine", OFF)
-        big = await node.send(monster, gas=hex(5_000_000))
+        big = await node.send(monster, gas=hex(3_000_000))
         small = await node.send(plain, value=3)
         await node.ask("evm_mine")
         position, txs = await head(node)
