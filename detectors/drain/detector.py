@@ -9,11 +9,11 @@ import msgspec
 from detectors._math.undo import Map, Undo
 from detectors.base import NOTHING, Detector, Finding, Registry, Watch
 from detectors.drain.outflow import PLAIN, Holding, Known, Outflow, outflows
-from detectors.drain.suspects import kept_at_home, strangers, trades
+from detectors.drain.suspects import strangers, trades
 from detectors.drain.windows import Limits, Spent, Windows
 from detectors.events import Block, Committed, Event, PoolState, Price, Reverted, Stage
 from detectors.execution.frames import Execution
-from detectors.execution.ledger import Ledger, flows
+from detectors.execution.ledger import Ledger, flows, kept_at_home
 from detectors.execution.parties import cluster
 
 MINED = frozenset((Stage.INCLUDED, Stage.SAFE, Stage.FINAL))

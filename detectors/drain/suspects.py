@@ -19,21 +19,6 @@ EMPTY = 0.999
 """From this share on a purse counts as emptied."""
 
 
-def kept_at_home(ledger: Ledger, watch: Watch, party: frozenset[str], address: str) -> dict[str, int]:
-    """Asset -> what `address` itself sent to the operator's own contracts, which keep it: moved, not lost.
-
-    Only where the initiator gains nothing and the receiver mints no shares for it: else it is somebody's deposit.
-    """
-    named = watch.watched or frozenset()
-    kept: dict[str, int] = {}
-    if any(amount > 0 for amount in ledger.party_gain(party).values()):
-        return kept
-    for asset, source, target, amount in ledger.moves:
-        if source == address and (target in named or target in watch.trusted) and not ledger.mints(target):
-            kept[asset] = kept.get(asset, 0) + min(amount, max(0, ledger.net(asset, target)))
-    return kept
-
-
 def trades(execution: Execution, address: str) -> bool:
     """Did this contract swap here, by its own log or the call it answered?"""
     if any(s.__class__ is Log and s.address == address and s.topics and s.topics[0] in SWAPS for s in execution.steps):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
+from detectors.base import Watch
 from detectors.execution.frames import CALL, CALLCODE, DELEGATECALL, STATICCALL, Execution, Frame, Log
 
 NATIVE = "native"
@@ -172,6 +173,29 @@ def flows(execution: Execution) -> Ledger:
     return ledger
 
 
+def kept_at_home(ledger: Ledger, watch: Watch, party: frozenset[str], address: str) -> dict[str, int]:
+    """Asset -> what `address` itself sent to the operator's own contracts, which keep it: moved, not lost.
+
+    Only where the initiator gains nothing and the receiver mints no shares for it: else it is somebody's deposit.
+    """
+    named = watch.watched or frozenset()
+    kept: dict[str, int] = {}
+    if any(amount > 0 for amount in ledger.party_gain(party).values()):
+        return kept
+    for asset, source, target, amount in ledger.moves:
+        if source == address and (target in named or target in watch.trusted) and not ledger.mints(target):
+            kept[asset] = kept.get(asset, 0) + min(amount, max(0, ledger.net(asset, target)))
+    return kept
+
+
+def word(data: str | None, at: int) -> int:
+    """The `at`-th 32-byte word of hex data. Raises ValueError when the data ends before it or is not plain hex."""
+    digits = (data or "")[2 + 64 * at : 66 + 64 * at]
+    if len(digits) != 64 or not digits.isalnum():
+        raise ValueError("no such word")
+    return int(digits, 16)
+
+
 def _payer(frame: Frame, frames: list[Frame]) -> str:
     return frame.sender or (frames[frame.parent].ctx if frame.parent >= 0 else None) or UNKNOWN
 
@@ -182,38 +206,30 @@ def _address(topic: str) -> str:
     return "0x" + topic[26:]
 
 
-def _word(data: str | None, at: int) -> int:
-    """The `at`-th 32-byte word. Raises ValueError when the data ends before it or is not plain hex."""
-    digits = (data or "")[2 + 64 * at : 66 + 64 * at]
-    if len(digits) != 64 or not digits.isalnum():
-        raise ValueError("no such word")
-    return int(digits, 16)
-
-
 def _transfer(ledger: Ledger, log: Log) -> None:
     """Four topics are an ERC-721 (one unit, whichever id), three an ERC-20; anything else cannot be told apart."""
     topics = log.topics
     if len(topics) not in (3, 4):
         raise ValueError("neither ERC-20 nor ERC-721")
-    ledger.move(log.address, _address(topics[1]), _address(topics[2]), 1 if len(topics) == 4 else _word(log.data, 0))
+    ledger.move(log.address, _address(topics[1]), _address(topics[2]), 1 if len(topics) == 4 else word(log.data, 0))
 
 
 def _deposit(ledger: Ledger, log: Log) -> None:
-    ledger.move(log.address, ZERO, _address(log.topics[1]), _word(log.data, 0))
+    ledger.move(log.address, ZERO, _address(log.topics[1]), word(log.data, 0))
 
 
 def _withdrawal(ledger: Ledger, log: Log) -> None:
-    ledger.move(log.address, _address(log.topics[1]), ZERO, _word(log.data, 0))
+    ledger.move(log.address, _address(log.topics[1]), ZERO, word(log.data, 0))
 
 
 def _single(ledger: Ledger, log: Log) -> None:
-    asset = f"{log.address}/{_word(log.data, 0)}"
-    ledger.move(asset, _address(log.topics[2]), _address(log.topics[3]), _word(log.data, 1))
+    asset = f"{log.address}/{word(log.data, 0)}"
+    ledger.move(asset, _address(log.topics[2]), _address(log.topics[3]), word(log.data, 1))
 
 
 def _batch(ledger: Ledger, log: Log) -> None:
     source, target = _address(log.topics[2]), _address(log.topics[3])
-    ids, amounts = (_array(log.data, _word(log.data, at)) for at in (0, 1))
+    ids, amounts = (_array(log.data, word(log.data, at)) for at in (0, 1))
     if len(ids) != len(amounts):
         raise ValueError("as many amounts as ids")
     for token_id, amount in zip(ids, amounts, strict=True):
@@ -224,10 +240,10 @@ def _array(data: str | None, offset: int) -> list[int]:
     if offset % 32 or offset > 64 * BATCH_LIMIT:
         raise ValueError("array offset")
     start = offset // 32
-    length = _word(data, start)
+    length = word(data, start)
     if length > BATCH_LIMIT:
         raise ValueError("array length")
-    return [_word(data, start + 1 + i) for i in range(length)]
+    return [word(data, start + 1 + i) for i in range(length)]
 
 
 def _called(ledger: Ledger, chain: str, frame: Frame) -> None:
@@ -253,7 +269,7 @@ def _arguments(frame: Frame, count: int) -> list[int]:
     data = frame.input or ""
     if len(data) < 10 + 64 * count:
         raise ValueError("call data too short")
-    return [_word("0x" + data[a:b], 0) for a, b in pairwise(range(10, 11 + 64 * count, 64))]
+    return [word("0x" + data[a:b], 0) for a, b in pairwise(range(10, 11 + 64 * count, 64))]
 
 
 def _transferred(ledger: Ledger, token: str, sender: str, arguments: list[int]) -> None:
