@@ -1,0 +1,192 @@
+"""What a node can do, asked once at the start. An answer counts only when it has the shape it must have.
+
+Nodes lie by omission: an unknown tracer gives an empty success, an ignored block hash the newest state. So every probe asks
+something whose right answer is known. What is missing degrades what Seawall does, and shows as a metric and to people.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from monitor import metrics
+from monitor.chains.evm import Hash, Quantity, quantity
+from monitor.chains.link import Lane
+from monitor.chains.rpc import Pushed, Rpc
+from monitor.errors import NodeError, NodeUnreachable, RpcRefused
+from monitor.stream import Queue, Rule
+
+WITHIN = 5.0
+LOOK_BACK = 8
+"""Blocks searched for a transaction to trace."""
+
+CALL_TRACER = {"tracer": "callTracer", "tracerConfig": {"withLog": True}}
+_LOGS_ONCE = {"data": "0x60006000a000", "gas": "0x30d40", "from": "0x" + "00" * 20}
+"""A creation whose code is PUSH1 0, PUSH1 0, LOG0, STOP: exactly one log, whatever the chain's state."""
+_OPCODES = [0x60, 0x60, 0xA0, 0x00]
+_JS_STEPS = (
+    "{ops:[],step:function(log){this.ops.push(log.op.toNumber())},fault:function(){},result:function(){return {ops:this.ops}}}"
+)
+_NOWHERE = "0x" + "5e" * 32
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What one node offers; every field is a name of the metric's `capability` label.
+
+    `full_pending`: pending transactions are pushed in full. `trace_call`, `trace_block`: callTracer with logs, on a call and on
+    a block by hash. `js_call`, `js_transaction`: JavaScript tracers, which see storage in order. `pinned`: state reads by block
+    hash (EIP-1898). `tags`: safe and finalized.
+    """
+
+    full_pending: bool = False
+    trace_call: bool = False
+    trace_block: bool = False
+    js_call: bool = False
+    js_transaction: bool = False
+    pinned: bool = False
+    tags: bool = False
+
+    @property
+    def judges(self) -> bool:
+        """Can anything be judged at all?"""
+        return self.trace_call or self.trace_block
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What it does not offer."""
+        return tuple(name for name, offered in msgspec.structs.asdict(self).items() if not offered)
+
+    @property
+    def described(self) -> str:
+        """One line for people.
+
+        >>> Capabilities(trace_call=True, trace_block=True, js_call=True, js_transaction=True, pinned=True, tags=True).described
+        'all but pending transactions in full'
+        """
+        if not self.missing:
+            return "everything asked for"
+        return "all but " + ", ".join(_WORDS[name] for name in self.missing)
+
+
+_WORDS = {
+    "full_pending": "pending transactions in full",
+    "trace_call": "call traces of pending transactions",
+    "trace_block": "call traces of blocks",
+    "js_call": "storage order of pending transactions",
+    "js_transaction": "storage order of mined transactions",
+    "pinned": "state by block hash",
+    "tags": "safe and finalized blocks",
+}
+
+
+class _Frame(msgspec.Struct):
+    type: str
+    logs: list[Any] = []
+
+
+class _Traced(msgspec.Struct):
+    result: _Frame
+
+
+class _Stepped(msgspec.Struct):
+    ops: list[int]
+
+
+class _Block(msgspec.Struct):
+    hash: Hash
+    number: Quantity
+    transactions: list[Hash]
+
+
+async def probe(node: Lane | Rpc, *, chain: str) -> Capabilities:
+    """Ask a node for everything at once. Raises a NodeError when it does not answer at all, since that says nothing."""
+    rpc = node.rpc if isinstance(node, Lane) else node
+    latest = await _block(rpc, "latest")
+    sample = await _with_transaction(rpc, latest)
+    probes: dict[str, Callable[[], Awaitable[bool]]] = {
+        "full_pending": lambda: _full_pending(rpc),
+        "trace_call": lambda: _trace_call(rpc),
+        "trace_block": lambda: _trace_block(rpc, sample),
+        "js_call": lambda: _js_call(rpc),
+        "js_transaction": lambda: _js_transaction(rpc, sample),
+        "pinned": lambda: _pinned(rpc, latest),
+        "tags": lambda: _tags(rpc, latest),
+    }
+    answers = await asyncio.gather(*(_offered(ask) for ask in probes.values()))
+    await rpc.call("eth_chainId", timeout=WITHIN, type=Quantity)  # a node that fell silent meanwhile has not said no
+    found = Capabilities(**dict(zip(probes, answers, strict=True)))
+    for name, offered in msgspec.structs.asdict(found).items():
+        metrics.CAPABILITY.labels(chain, name).set(offered)
+    return found
+
+
+async def _offered(ask: Callable[[], Awaitable[bool]]) -> bool:
+    try:
+        return await ask()
+    except NodeUnreachable:
+        raise
+    except NodeError:
+        return False  # refused, silent or of another shape: each time it cannot be built upon
+
+
+async def _block(rpc: Rpc, name: str) -> _Block:
+    block: _Block = await rpc.call("eth_getBlockByNumber", (name, False), timeout=WITHIN, type=_Block)
+    return block
+
+
+async def _with_transaction(rpc: Rpc, latest: _Block) -> _Block:
+    """The newest block with a transaction among the last few, or else the newest."""
+    top = quantity(latest.number)
+    for height in range(top, max(-1, top - LOOK_BACK), -1):
+        block = latest if height == top else await _block(rpc, hex(height))
+        if block.transactions:
+            return block
+    return latest
+
+
+async def _full_pending(rpc: Rpc) -> bool:
+    queue: Queue[Pushed] = Queue(1, Rule.DROP_OLDEST)
+    subscription = await rpc.subscribe(("newPendingTransactions", True), queue=queue, timeout=WITHIN)
+    await rpc.unsubscribe(subscription, timeout=WITHIN)
+    return True
+
+
+async def _trace_call(rpc: Rpc) -> bool:
+    frame = await rpc.call("debug_traceCall", (_LOGS_ONCE, "latest", CALL_TRACER), timeout=WITHIN, type=_Frame)
+    return frame.type == "CREATE" and len(frame.logs) == 1
+
+
+async def _trace_block(rpc: Rpc, sample: _Block) -> bool:
+    traced = await rpc.call("debug_traceBlockByHash", (sample.hash, CALL_TRACER), timeout=WITHIN, type=list[_Traced])
+    return len(traced) == len(sample.transactions)
+
+
+async def _js_call(rpc: Rpc) -> bool:
+    found = await rpc.call("debug_traceCall", (_LOGS_ONCE, "latest", {"tracer": _JS_STEPS}), timeout=WITHIN, type=_Stepped)
+    return bool(found.ops == _OPCODES)
+
+
+async def _js_transaction(rpc: Rpc, sample: _Block) -> bool:
+    """On a chain without transactions there is nothing to trace: what holds for calls is taken to hold here."""
+    if not sample.transactions:
+        return await _js_call(rpc)
+    asked = (sample.transactions[0], {"tracer": _JS_STEPS})
+    await rpc.call("debug_traceTransaction", asked, timeout=WITHIN, type=_Stepped)
+    return True
+
+
+async def _pinned(rpc: Rpc, latest: _Block) -> bool:
+    """The newest block's hash must work, and a hash that is no block's must not."""
+    for block_id in (latest.hash, _NOWHERE):
+        where = {"blockHash": block_id, "requireCanonical": True}
+        try:
+            await rpc.call("eth_getBalance", (_LOGS_ONCE["from"], where), timeout=WITHIN, type=Quantity)
+        except RpcRefused:
+            return block_id == _NOWHERE
+    return False
+
+
+async def _tags(rpc: Rpc, latest: _Block) -> bool:
+    safe, finalized = [quantity((await _block(rpc, tag)).number) for tag in ("safe", "finalized")]
+    return finalized <= safe <= quantity((await _block(rpc, "latest")).number) and safe <= quantity(latest.number) + LOOK_BACK
