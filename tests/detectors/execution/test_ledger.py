@@ -48,10 +48,10 @@ def unlogged(whole: Execution) -> Execution:
     return msgspec.structs.replace(whole, logged=False, steps=[])
 
 
-@given(MOVES, st.booleans())
+@given(moves=MOVES, logs=st.booleans())
 def test_every_asset_sums_to_zero_and_supplies_change_by_mints_and_burns_alone(
-    moves: list[tuple[str, str, str, int]], logs: bool
-) -> None:  # noqa: FBT001 - drawn
+    *, moves: list[tuple[str, str, str, int]], logs: bool
+) -> None:
     whole = execution(call(BANK, "everything()", *(node(*m) for m in moves)))
     books = flows(whole if logs else unlogged(whole))
     assert set(books.sums().values()) <= {0}
