@@ -17,7 +17,7 @@ class Activations:
 
     `of[frame]` is the activation a frame belongs to. `entry` is its first frame, `parent` the enclosing activation (-1 at the
     root), `depth` its distance from the root, `outer` the nearest enclosing activation of the same ctx (-1: none), `last` its
-    last descendant. `static`: nothing in it can change state. `far` are the first `TRACKED` enclosing activations of the same ctx.
+    last descendant. `static`: nothing in it can change state. `far`: the first `TRACKED` enclosing activations of the same ctx.
     """
 
     __slots__ = ("ctx", "depth", "entry", "far", "last", "of", "outer", "parent", "static")

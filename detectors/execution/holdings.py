@@ -7,10 +7,10 @@ Told by BALANCE steps, by what `balanceOf` returned, and by token slots whose ch
 import msgspec
 
 from detectors.execution.frames import CALL, CREATE, CREATE2, SELFDESTRUCT, Access, Execution, Frame, Log
+from detectors.execution.ledger import DEPOSIT, MOVES_TOKENS, NATIVE, TRANSFER, WITHDRAWAL
 
-NATIVE = "native"
 BALANCE_OF = "0x70a08231"
-TRANSFER_TOPIC = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
+TRANSFER_FROM = "0x23b872dd"
 MOVES_ETHER = frozenset((CALL, CREATE, CREATE2, SELFDESTRUCT))
 
 
@@ -19,12 +19,13 @@ class _Holdings:
 
     def __init__(self, execution: Execution) -> None:
         self.frames = execution.frames
+        self.logged = execution.logged
         self.net: dict[tuple[str, str], int] = {}
         self.before: dict[str, dict[str, int]] = {}
         self.slots: dict[int, dict[int, tuple[int, int]]] = {}
         self.loads: dict[int, dict[int, int]] = {}
 
-    def frame(self, i: int, frame: Frame) -> None:
+    def frame(self, frame: Frame) -> None:
         if not frame.alive:
             return
         if frame.value and frame.type in MOVES_ETHER:
@@ -32,8 +33,20 @@ class _Holdings:
             self._move(NATIVE, frame.sender if frame.parent < 0 else self.frames[frame.parent].ctx, target, frame.value)
         if frame.selector == BALANCE_OF and frame.ctx is not None and frame.input is not None and len(frame.input) >= 74:
             amount = _word(frame.output)
-            if amount is not None and self.frames[frame.parent].ctx != frame.ctx:
+            if amount is not None:
                 self._saw(frame.ctx, "0x" + frame.input[34:74], amount)
+        if not self.logged and frame.selector in MOVES_TOKENS and frame.input is not None and frame.ctx == frame.to:
+            self._called(frame, frame.input)
+
+    def _called(self, frame: Frame, data: str) -> None:
+        """Where no logs were recorded: what the call says it moves."""
+        first, amount = "0x" + data[34:74], _word("0x" + data[-64:])
+        caller = self.frames[frame.parent].ctx if frame.parent >= 0 else frame.sender
+        if amount and frame.ctx is not None and len(data) >= 10 + 64 * MOVES_TOKENS[frame.selector or ""]:
+            if frame.selector == TRANSFER_FROM:
+                self._move(frame.ctx, first, "0x" + data[98:138], amount)
+            else:
+                self._move(frame.ctx, caller, first, amount)
 
     def step(self, step: Access | Log) -> None:
         if not self.frames[step.frame].alive:
@@ -51,16 +64,21 @@ class _Holdings:
                 self.loads[step.frame][step.slot] = step.value
 
     def _log(self, log: Log) -> None:
-        if len(log.topics) != 3 or log.topics[0] != TRANSFER_TOPIC:
-            return
         amount = _word(log.data)
-        if not amount:
+        if not amount or len(log.topics) < 2:
             return
-        source, target = "0x" + log.topics[1][-40:], "0x" + log.topics[2][-40:]
+        if log.topics[0] in (DEPOSIT, WITHDRAWAL):
+            holder = "0x" + log.topics[1][-40:]
+            source, target = (None, holder) if log.topics[0] == DEPOSIT else (holder, None)
+            self._move(log.address, source, target, amount)
+            return
+        if len(log.topics) != 3 or log.topics[0] != TRANSFER:
+            return
+        payer, payee = "0x" + log.topics[1][-40:], "0x" + log.topics[2][-40:]
         changes = list(self.slots.pop(log.frame, {}).values())
-        self._match([was for was, now in changes if was - now == amount], log.address, source)
-        self._match([was for was, now in changes if now - was == amount], log.address, target)
-        self._move(log.address, source, target, amount)
+        self._match([was for was, now in changes if was - now == amount], log.address, payer)
+        self._match([was for was, now in changes if now - was == amount], log.address, payee)
+        self._move(log.address, payer, payee, amount)
 
     def _match(self, found: list[int], token: str, holder: str) -> None:
         """Exactly one slot of the token changed by the amount moved: it is the holder's. Several could be anything."""
@@ -86,18 +104,14 @@ def _word(text: str | None) -> int | None:
 
 
 def with_holdings(execution: Execution) -> Execution:
-    """The execution with every balance before it that can be told from its own trace, added to its context.
-
-    Without logs (`logged` False) token movements are not followed here, so only the first look at a token is believed if
-    nothing could have moved it yet; ether needs no logs.
-    """
+    """The execution with every balance before it that can be told from its own trace, added to its context."""
     found = _Holdings(execution)
     for i, step in execution.walk():
         if step is None:
-            found.frame(i, execution.frames[i])
+            found.frame(execution.frames[i])
         else:
             found.step(step)
-    balances = {asset: dict(held) for asset, held in found.before.items() if execution.logged or asset == NATIVE}
+    balances = found.before
     for asset, held in execution.context.balances.items():
         balances.setdefault(asset, {}).update(held)
     context = msgspec.structs.replace(execution.context, balances=balances)

@@ -5,10 +5,11 @@ from typing import ClassVar
 
 from detectors.base import NOTHING, Detector, Finding, Registry, Want, Watch
 from detectors.events import Event
-from detectors.execution.frames import Access, Execution
-from detectors.reentrancy.judge import Judge, Verdict
+from detectors.execution.frames import Execution
+from detectors.reentrancy import delegate, seen, unseen
 from detectors.reentrancy.structure import Structure, glance
 from detectors.reentrancy.telling import evidence, title
+from detectors.reentrancy.verdict import Scale, Verdict
 
 
 class Reentrancy(Detector):
@@ -38,23 +39,21 @@ class Reentrancy(Detector):
         """Judge one execution: nothing for nearly all, else findings, and a wish for storage order where it is missing."""
         if not isinstance(event, Execution) or len(event.frames) < 2:
             return ()
-        if not glance(event.frames, codes=bool(event.context.codes)) and not _balance_steps(event):
-            return ()
-        return self._judge(event)
+        if event.ordered or glance(event.frames, codes=bool(event.context.codes)):
+            return self._judge(event)
+        return ()
 
     def _judge(self, event: Execution) -> Iterator[Finding | Want]:
         watch = self.registry.get(event.chain, NOTHING)
         structure = Structure(event, watch)
-        if not structure.suspicious:
-            return
         best: dict[tuple[str, str], Verdict] = {}
-        for verdict in Judge(structure).verdicts():
+        for verdict in _verdicts(structure):
             name = (verdict.kind, verdict.victims[0])
             if name not in best or verdict.confidence > best[name].confidence:
                 best[name] = verdict
         for verdict in best.values():
             yield self._finding(event, structure, verdict, watch)
-        if not event.ordered and not event.supersedes:
+        if structure.suspicious and not event.ordered and not event.supersedes:
             yield Want(event.chain, event.tx, event.stage, "re-entered through foreign code; storage order decides")
 
     def _finding(self, event: Execution, structure: Structure, verdict: Verdict, watch: Watch) -> Finding:
@@ -66,14 +65,13 @@ class Reentrancy(Detector):
             title=title(structure, verdict),
             evidence=evidence(structure, verdict),
             stage=event.stage,
-            watched=any(watch.watches(victim) for victim in verdict.victims),
+            watched=any(watch.watches(victim) for victim in verdict.losers),
             tx=event.tx,
             position=event.position,
         )
 
 
-def _balance_steps(event: Execution) -> bool:
-    """Did anything look at another's ether? Only an ordered trace can tell."""
-    return event.ordered and any(
-        isinstance(step, Access) and step.op == "balance" and step.address != event.frames[step.frame].ctx for step in event.steps
-    )
+def _verdicts(structure: Structure) -> Iterator[Verdict]:
+    yield from delegate.verdicts(structure)
+    if structure.suspicious:
+        yield from (seen if structure.execution.ordered else unseen).verdicts(Scale(structure))

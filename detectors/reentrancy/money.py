@@ -7,7 +7,7 @@ return, to a party that gave nothing to anyone, speaks for itself; any other unk
 import msgspec
 
 from detectors.execution.holdings import with_holdings
-from detectors.execution.ledger import flows
+from detectors.execution.ledger import NATIVE, flows
 from detectors.reentrancy.structure import Structure
 
 GAIN_SHARE = 0.001
@@ -21,9 +21,10 @@ OUTFLOW_SHARE = 0.01
 
 
 class Stakes(msgspec.Struct, frozen=True, kw_only=True):
-    """What was at stake. `counts`: the economic part of the score is earned. `share`: largest uncompensated outflow, None unknown.
+    """What was at stake. `counts`: the economic part of the score is earned. `share`: largest uncompensated outflow, or None.
 
-    `why` is one of outflow, gain, price, free (see the module), or none.
+    `why`: outflow (of the victim), gain or price (what U made), free (somebody, `loser`, lost for nothing), debit (a payment
+    whose entry in the books was overwritten), paid (U was, while somebody waited), own (only its own token was sold), none.
     """
 
     counts: bool
@@ -31,6 +32,7 @@ class Stakes(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     asset: str | None = None
     gain: int = 0
+    loser: str | None = None
 
 
 class Money:
@@ -38,6 +40,7 @@ class Money:
 
     def __init__(self, structure: Structure) -> None:
         self.party = structure.party
+        self.known = structure.known
         self.execution = with_holdings(structure.execution)
         self.ledger = flows(self.execution)
         self._weighed: dict[tuple[str, ...], Stakes] = {}
@@ -54,15 +57,19 @@ class Money:
         shares = [s for v in victims if (s := self.ledger.outflow_share(v, self.execution)) is not None]
         share = max(shares, default=None)
         asset, gain = self._best(victims, gains)
-        if share is not None and share > OUTFLOW_SHARE:
-            return Stakes(counts=True, share=share, why="outflow", asset=asset, gain=gain)
+        losses = self.ledger.losers()
+        given = any(amount > 0 for victim in victims if victim in losses for amount in self.ledger.assets(victim).values())
         part, usd = self._relative(victims, asset, gain), self._usd(asset, gain)
+        costless = min(gains.values(), default=0) >= 0
+        if share is not None and share > OUTFLOW_SHARE and (usd is not None or costless or not given):
+            return Stakes(counts=True, share=share, why="outflow", asset=asset, gain=gain)
         if usd is not None and usd > GAIN_USD and (part is None or part > GAIN_SHARE):
             return Stakes(counts=True, share=share, why="price", asset=asset, gain=gain)
-        if usd is None and part is not None and part > GAIN_SHARE:
+        if usd is None and part is not None and part > GAIN_SHARE and costless:
             return Stakes(counts=True, share=share, why="gain", asset=asset, gain=gain)
-        if usd is None and part is None and gain > 0 and min(gains.values(), default=0) >= 0 and self._bled(victims):
-            return Stakes(counts=True, share=share, why="free", asset=asset, gain=gain)
+        if usd is None and part is None and costless and (loss := self._bled(victims)) is not None:
+            loser, lost, amount = loss
+            return Stakes(counts=True, share=share, why="free", asset=lost, gain=gains.get(lost, amount), loser=loser)
         return Stakes(counts=False, share=share, why="none", asset=asset, gain=gain)
 
     def _best(self, victims: tuple[str, ...], gains: dict[str, int]) -> tuple[str | None, int]:
@@ -83,8 +90,30 @@ class Money:
         price = self.execution.context.prices.get(asset or "")
         return None if price is None else gain * price
 
-    def _bled(self, victims: tuple[str, ...]) -> bool:
-        """The victims lost something and gained nothing, in any asset."""
-        nets = [self.ledger.party_gain(frozenset((victim,))) for victim in victims]
-        worst = min((min(net.values(), default=0) for net in nets), default=0)
-        return worst < 0 and all(amount <= 0 for net in nets for amount in net.values())
+    def _bled(self, victims: tuple[str, ...]) -> tuple[str, str, int] | None:
+        """Who lost something and got nothing for it, no share of its own burnt either: a victim rather than anyone else.
+
+        (address, asset, amount lost), None when every loser outside U was given something.
+        """
+        losers = self.ledger.losers()
+        others = sorted(loser for loser in losers if loser not in victims and loser not in self.party and loser not in self.known)
+        for loser in (*(victim for victim in victims if victim in losers), *others):
+            changes = self.ledger.assets(loser)
+            if all(amount < 0 for amount in changes.values()) and self.ledger.burns(loser) <= self.ledger.mints(loser):
+                asset, amount = min(changes.items(), key=lambda change: (change[1], change[0]))
+                return loser, asset, -amount
+        return None
+
+    def sold_its_own(self, first: int, end: int, contract: str, takers: frozenset[str]) -> bool:
+        """By the frames first..end-1, did `contract` give away only its own token (and ether), and `takers` gain nothing?"""
+        frames = [
+            frame if first <= i < end else msgspec.structs.replace(frame, alive=False)
+            for i, frame in enumerate(self.execution.frames)
+        ]
+        within = flows(msgspec.structs.replace(self.execution, frames=frames))
+        given = {asset for asset, amount in within.assets(contract).items() if amount < 0}
+        return contract in given <= {contract, NATIVE} and all(amount <= 0 for amount in within.party_gain(takers).values())
+
+    def falls(self, contract: str) -> bool:
+        """Did this contract end with less of anything?"""
+        return any(amount < 0 for amount in self.ledger.assets(contract).values())

@@ -10,15 +10,15 @@ import msgspec
 
 from detectors.execution.activations import TRACKED
 from detectors.execution.frames import CALL, CREATE, CREATE2, SELFDESTRUCT, Access, Frame, Log
-from detectors.reentrancy.structure import BALANCE_OF, Structure, argument
+from detectors.reentrancy.structure import BALANCE_OF, TOKEN_CALLS, TRANSFER, TRANSFER_FROM, Structure, argument
 
 Key = tuple[str, Hashable]
-"""What was read or written: ("slot", n), ("transient", n), ("ether", "") or ("token", token)."""
+"""What was read or written: ("slot", n), ("transient", n), ("ether", ""), ("token", token), or ("foreign", (contract, key))."""
 
 ETHER: Key = ("ether", "")
 BALANCES = frozenset(("ether", "token"))
+FOREIGN = "foreign"
 MOVES_ETHER = frozenset((CALL, CREATE, CREATE2, SELFDESTRUCT))
-TRANSFER, TRANSFER_FROM = "0xa9059cbb", "0x23b872dd"
 MOVES_TOKEN = frozenset((TRANSFER, TRANSFER_FROM))
 TRANSFER_TOPIC = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 
@@ -95,13 +95,14 @@ class Ordered:
     def __init__(self, structure: Structure) -> None:
         self.structure = structure
         self.acts = structure.acts
-        self.conflicts: dict[tuple[str, int, int, bool], Conflict] = {}
+        self.conflicts: dict[tuple[str, int, int, str], Conflict] = {}
         self.acted: dict[str | None, list[tuple[int, int]]] = {}
         self.refused: dict[int, bool] = {}
         self.taken: list[tuple[int, int, int]] = []
+        self._foreign = {outer: Books() for outer in structure.hosts}
         self._books = {outer: Books() for outers in structure.outers.values() for outer in outers}
         self._open: dict[str | None, list[int]] = {self.acts.ctx[inner]: [] for inner in structure.outers}
-        self._open.update((holder, []) for holder in looked_at(structure))
+        self._open.update((self.acts.ctx[outer], []) for outer, _, _ in structure.looks)
         self._path: list[int] = []
         self._due: dict[int, tuple[str | None, str | None]] = {}
         self._clock = 0
@@ -113,7 +114,7 @@ class Ordered:
         for i, step in self.structure.execution.walk():
             self._clock += 1
             if step is None:
-                self._frame(i, frames[i], alive[i])
+                self._frame(i, frames[i], alive=alive[i])
             elif alive[i]:
                 self._return_to(of[i])
                 if isinstance(step, Access):
@@ -134,7 +135,7 @@ class Ordered:
             if opened:
                 opened.pop()
 
-    def _frame(self, i: int, frame: Frame, alive: bool) -> None:
+    def _frame(self, i: int, frame: Frame, *, alive: bool) -> None:
         act = self.acts.of[i]
         above = self.acts.parent[act] if self.acts.entry[act] == i else act
         self._return_to(above)
@@ -158,16 +159,19 @@ class Ordered:
             first, second = argument(frame), argument(frame, 1)
             source = self.acts.ctx[above] if above >= 0 else frame.sender
             self._due[act] = (source, first) if frame.selector == TRANSFER else (first, second)
-        if not self._balances_told and self.acts.static[act] and act in self.structure.outers:
-            if self.acts.ctx[above] not in self.structure.party:
-                self._read(act, ETHER, None)
+        peeks = self.acts.static[act] and act in self.structure.outers and self.acts.ctx[above] not in self.structure.party
+        if peeks and not self._balances_told:
+            self._read(act, ETHER, None)
 
     def _access(self, act: int, step: Access) -> None:
         if step.op == "balance":
             self._look(act, step.address, ETHER, step.value)
             return
         key: Key = ("transient" if step.op[0] == "t" else "slot", step.slot)
-        if step.op.endswith("load"):
+        loads = step.op.endswith("load")
+        if self._foreign:
+            self._elsewhere(act, (FOREIGN, (self.acts.ctx[act], key)), step.value, loads=loads)
+        if loads:
             self._read(act, key, step.value)
             return
         self._act(self.acts.ctx[act], act)
@@ -207,6 +211,11 @@ class Ordered:
             if opened and not self.structure.between_us(opened[-1], by):
                 self._write(opened[-1], key, None)
 
+    def acted_since(self, contract: str | None, clock: int, branch: int) -> bool:
+        """Did `contract` change state or pay U after `clock`, within `branch` (before control returned to O)?"""
+        last = self.acts.last[branch]
+        return any(when > clock and branch <= act <= last for when, act in self.acted.get(contract, ()))
+
     def _act(self, contract: str | None, act: int) -> None:
         deeds = self.acted.setdefault(contract, [])
         if deeds and deeds[-1][1] == act:
@@ -216,10 +225,13 @@ class Ordered:
     def _read(self, act: int, key: Key, value: int | None) -> None:
         for mine in (act, *self.structure.peers.get(act, ())):
             book = self._books.get(mine)
-            if book is not None:
-                book.pre.setdefault(key, value)
-                if key in book.inner_wrote:
-                    book.reread.add(key)
+            if book is None:
+                continue
+            if key in book.inner_wrote:
+                book.reread.add(key)
+                if key in book.pre and key[0] in BALANCES:  # counted before and after, with a payment of its own in the middle
+                    self._conflict("R5", mine, book.inner_wrote[key], book, key, read=book.pre[key], written=value)
+            book.pre.setdefault(key, value)
         for outer in self.structure.outers.get(act, ()):
             self._books[outer].inner_read[key] = Touch(value, act, self._clock)
 
@@ -232,6 +244,27 @@ class Ordered:
         for outer in self.structure.outers.get(act, ()):
             self._books[outer].inner_wrote.setdefault(key, Touch(value, act, self._clock))
 
+    def _elsewhere(self, act: int, key: Key, value: int, *, loads: bool) -> None:
+        """Books kept in another contract: the access belongs to whoever, not of U, had it made (`on_behalf`)."""
+        if self.structure.frames[self.acts.entry[act]].selector in TOKEN_CALLS:
+            return  # a token is everybody's ledger: R5 looks at it through the balances that matter
+        chain, waiting = self.structure.on_behalf(act)
+        for mine in chain:
+            book = self._foreign.get(mine)
+            if book is not None and loads:
+                book.pre.setdefault(key, value)
+                if key in book.inner_wrote:
+                    book.reread.add(key)
+            elif book is not None:
+                self._weigh(mine, book, key, value)
+                book.own[key] = value
+        touch = Touch(value, chain[-1] if chain else act, self._clock)
+        for outer in waiting:
+            if loads:
+                self._foreign[outer].inner_read[key] = touch
+            else:
+                self._foreign[outer].inner_wrote.setdefault(key, touch)
+
     def _weigh(self, outer: int, book: Books, key: Key, value: int | None) -> None:
         """Is O's write of `key` at odds with what was seen or done while it waited?"""
         seen, changed = book.inner_read.get(key), book.inner_wrote.get(key)
@@ -243,7 +276,7 @@ class Ordered:
     def _conflict(
         self, rule: str, outer: int, inner: Touch, book: Books, key: Key, *, read: int | None, written: int | None
     ) -> None:
-        name = (rule, outer, inner.act, key[0] in BALANCES)
+        name = (rule, outer, inner.act, key[0])
         if name in self.conflicts or len(self.conflicts) >= CONFLICTS:
             return
         changed = book.inner_wrote.get(key)
@@ -285,11 +318,3 @@ def _number(word: str | None) -> int | None:
         return int(word[2:66], 16) if word is not None else None
     except ValueError:
         return None
-
-
-def looked_at(structure: Structure) -> set[str | None]:
-    """Contracts whose ether or token balance somebody else reads, and that run somewhere in the transaction."""
-    running = set(structure.acts.ctx)
-    holders = {step.address for step in structure.execution.steps if isinstance(step, Access) and step.op == "balance"}
-    holders.update(argument(frame) for frame in structure.frames if frame.selector == BALANCE_OF)
-    return (holders & running) - {None}

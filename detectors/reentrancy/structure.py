@@ -1,23 +1,39 @@
 """Structure: who re-entered whom, through whose code. Needs the call tree only; nearly every transaction ends here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from detectors.base import Watch
 from detectors.execution.activations import Activations
-from detectors.execution.frames import BORROWS_CODE, CREATES, Execution, Frame
+from detectors.execution.frames import BORROWS_CODE, CREATES, Access, Execution, Frame
 from detectors.execution.parties import cluster
 from detectors.execution.trusted import trusted
 
-BALANCE_OF = "0x70a08231"
+BALANCE_OF, TRANSFER, TRANSFER_FROM = "0x70a08231", "0xa9059cbb", "0x23b872dd"
+TOKEN_CALLS = frozenset(
+    (
+        BALANCE_OF,
+        TRANSFER,
+        TRANSFER_FROM,
+        "0x095ea7b3",  # approve
+        "0xdd62ed3e",  # allowance
+        "0x18160ddd",  # totalSupply
+        "0xd0e30db0",  # deposit, of a wrapped coin
+        "0x2e1a7d4d",  # withdraw, of a wrapped coin
+    )
+)
+"""What everybody asks of a token: it is no sign that two contracts keep their books together."""
 
 SHALLOW = 48
 """Up to this depth a look along the path is cheaper than keeping a set of what is open."""
+
+NEAR = 4
+"""Callers and hosts of an access that are considered, nearest first."""
 
 LOOKS = 64
 """How many repeated contracts on one path are weighed as a sandwich: bounds what a deep tree can cost."""
 
 
-def glance(frames: Sequence[Frame], codes: bool) -> bool:
+def glance(frames: Sequence[Frame], *, codes: bool) -> bool:
     """May anything here be re-entry, a look at a suspended contract's balance, or borrowed code? Fast, and wide on purpose.
 
     `codes`: the shell knows ages or deployers, so code from anywhere may be the initiator's.
@@ -35,7 +51,7 @@ def glance(frames: Sequence[Frame], codes: bool) -> bool:
                 return True
             if frame.type in BORROWS_CODE and (codes or frame.to in mine) and frame.to != ctx:
                 return True
-        elif frame.selector == BALANCE_OF and depth > 1 and _looks_up(frame, path):
+        elif depth > 1 and (ctx in mine or (frame.selector == BALANCE_OF and _looks_up(frame, path))):
             return True
         elif frame.type in CREATES:
             mine.add(ctx)
@@ -60,8 +76,10 @@ class Structure:
     """A flagged transaction: its activations, its initiator U, and the pairs (O, I) with an outsider of ours between (R3, R4).
 
     `outers[I]` are the activations O of the same contract that wait while I runs, sandwiched; `peers[I]` those that wait
-    without an outsider between (lending peers, proxies): there I acts for O. `fellows` are the outsiders between. `alive[frame]` treats a failed root as if it had
-    succeeded, so that a failed attempt can be described.
+    without an outsider between (lending peers, proxies): there I acts for O. `fellows` are the outsiders between. `looks`: (who
+    waits, who reads its balance, reading frame). `hosts`: strangers to U that wait for one of U and may keep books in a third
+    contract; `shared[host]` says where the call tree shows one. `alive[frame]` treats a failed root as if it had succeeded, so
+    that a failed attempt can be described.
     """
 
     def __init__(self, execution: Execution, watch: Watch) -> None:
@@ -82,11 +100,15 @@ class Structure:
         for inner, outer in enumerate(self.acts.outer):
             if outer >= 0:
                 self._pair(inner)
+        self.looks = tuple(self._looking())
+        hosts = self._hosting()
+        self.shared = {host: found for host in hosts if (found := self._shared(host)) is not None}
+        self.hosts = hosts if execution.ordered else frozenset(self.shared)
 
     @property
     def suspicious(self) -> bool:
-        """Is there anything to judge: a sandwiched pair, an outsider's look at a waiting contract's balance, borrowed code?"""
-        return bool(self.outers)
+        """Is there anything that storage order decides: a sandwiched pair, a look at a waiting balance, books kept elsewhere?"""
+        return bool(self.outers or self.looks or self.hosts)
 
     def _index(self) -> None:
         """Per activation: the nearest one above (or itself) that is ours, and the nearest whose contract was open before."""
@@ -112,6 +134,86 @@ class Structure:
         if len(sandwiched) < len(tracked):
             self.peers[inner] = tuple(outer for outer in tracked if outer not in sandwiched)
 
+    def _looking(self) -> Iterator[tuple[int, int, int]]:
+        """Somebody who may lose by it reads the balance of a contract that waits: (who waits, who reads, reading frame or -1)."""
+        for i, frame in enumerate(self.frames):
+            if frame.selector == BALANCE_OF and frame.parent >= 0 and self.alive[i]:
+                yield from self._look(argument(frame), self.acts.of[frame.parent], i)
+        if self.execution.ordered:
+            for step in self.execution.steps:
+                if isinstance(step, Access) and step.op == "balance" and self.alive[step.frame]:
+                    yield from self._look(step.address, self.acts.of[step.frame], -1)
+
+    def _look(self, holder: str | None, reader: int, frame: int) -> Iterator[tuple[int, int, int]]:
+        if holder is None or holder == self.acts.ctx[reader] or not self.may_lose(holder):
+            return
+        at = self.acts.parent[reader]
+        for _ in range(LOOKS):
+            if at < 0:
+                return
+            if self.acts.ctx[at] == holder:
+                fellow = self.outside(at, reader, holder)
+                if fellow >= 0 and self.consumers(reader, fellow, holder):
+                    yield at, reader, frame
+                return
+            at = self.acts.parent[at]
+
+    def consumers(self, start: int, fellow: int, contract: str | None) -> list[int]:
+        """Who, from `start` up to the outsider, may act on what was seen: not static, not U, not the contract. Nearest first."""
+        found = []
+        at = start
+        while at > fellow:
+            ctx = self.acts.ctx[at]
+            if not self.acts.static[at] and ctx != contract and ctx not in self.party:
+                found.append(at)
+            at = self.acts.parent[at]
+        return found
+
+    def _hosting(self) -> frozenset[int]:
+        """Activations of strangers to U that wait while one of U, called by them, runs."""
+        parents = {self.acts.parent[me] for me, mine in enumerate(self._mine) if mine == me}
+        return frozenset(act for act in parents if act >= 0 and self._mine[act] != act)
+
+    def _shared(self, host: int) -> tuple[int, int] | None:
+        """By the call tree: a third contract serves the host, then somebody under U while it waits, then the host again.
+
+        (the third contract's activation under U, the one of U between), None when there is no such contract.
+        """
+        acts, before = self.acts, set[str | None]()
+        met: dict[str | None, tuple[int, int]] = {}
+        for act in range(host + 1, acts.last[host] + 1):
+            ctx, selector = acts.ctx[act], self.frames[acts.entry[act]].selector
+            if self._mine[act] > host:
+                if ctx in before and selector not in TOKEN_CALLS and self._mine[act] != act:
+                    met.setdefault(ctx, (act, self._mine[act]))
+            elif ctx in met and not acts.static[act]:
+                return met[ctx]
+            elif not met and selector not in TOKEN_CALLS:
+                before.add(ctx)
+        return None
+
+    def on_behalf(self, act: int) -> tuple[list[int], list[int]]:
+        """Who has an access in `act` made: the strangers above it (nearest first) up to U, and the hosts that wait above U.
+
+        Both bounded: the nearest `NEAR` callers, the nearest `NEAR` hosts.
+        """
+        ours = self._mine[act]
+        chain: list[int] = []
+        if ours == act:
+            return [], []
+        at = self.acts.parent[act]
+        while at > ours and len(chain) < NEAR:
+            chain.append(at)
+            at = self.acts.parent[at]
+        waiting: list[int] = []
+        here = self.acts.ctx[act]
+        while ours >= 0 and len(waiting) < NEAR:
+            at = self.acts.parent[ours]
+            if at in self.hosts and self.acts.ctx[at] != here:
+                waiting.append(at)
+            ours = self._mine[at] if at >= 0 else -1
+        return chain, waiting
+
     def may_lose(self, contract: str | None) -> bool:
         """Can this contract be a victim? The initiator's own contracts cannot, except the one the transaction was sent to."""
         if contract is None or contract not in self.party:
@@ -119,7 +221,7 @@ class Structure:
         return contract == self.frames[0].to or contract in (self.watch.watched or ())
 
     def sandwich(self, outer: int, inner: int) -> int:
-        """R3 and R4: the activation nearest to `inner`, strictly between, that belongs to an outsider; -1 when there is none.
+        """R3 and R4: the outsider's activation strictly between, the nearest to `inner` (U before others); -1 if there is none.
 
         An outsider is neither the contract itself nor trusted, and either one of U (which holds what R4 asks of provenance:
         made in this transaction, by the same hand, or lately) or also a caller of `outer`.
@@ -128,9 +230,11 @@ class Structure:
         ours = self._mine[start]
         while ours > outer and self.acts.ctx[ours] == contract:
             ours = self._mine[self.acts.parent[ours]]
+        if ours > outer:  # one of U explains the sandwich better than any protocol that happens to wait twice
+            return ours
         if self.acts.ctx[outer] in self.party:  # sent straight to it: who stands above is then no sign of an attacker
-            return ours if ours > outer else -1
-        return max(ours if ours > outer else -1, self._repeated(outer, start, contract))
+            return -1
+        return self._repeated(outer, start, contract)
 
     def _repeated(self, outer: int, start: int, contract: str | None) -> int:
         """The nearest contract between that also waits above `outer`."""
@@ -146,7 +250,7 @@ class Structure:
     def outside(self, outer: int, start: int, contract: str | None) -> int:
         """As `sandwich`, for a reader that is no activation of the contract: the path from `start` (inclusive) up to `outer`."""
         ours = self._mine[start]
-        return max(ours if ours > outer else -1, self._repeated(outer, start, contract))
+        return ours if ours > outer else self._repeated(outer, start, contract)
 
     def between_us(self, outer: int, start: int) -> bool:
         """Does one of U stand below `outer`, down to and including `start`?"""

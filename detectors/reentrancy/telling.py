@@ -1,8 +1,10 @@
 """What a finding says: a title for the person paged, and the numbers it rests on."""
 
+from collections.abc import Hashable
+
 from detectors.execution.frames import Frame
-from detectors.reentrancy.judge import Verdict
 from detectors.reentrancy.structure import Structure
+from detectors.reentrancy.verdict import Verdict
 
 HOPS = 6
 """Contracts shown of a path; the middle of a longer one is elided."""
@@ -55,12 +57,14 @@ def evidence(structure: Structure, verdict: Verdict) -> dict[str, str | int | fl
     if verdict.seen is not None:
         seen = verdict.seen
         told["rule"] = seen.rule
-        told["slot"] = hex(seen.key[1]) if isinstance(seen.key[1], int) else str(seen.key[1]) or "ether"
+        told["slot"] = _slot(seen.key[1])
         told["space"] = seen.key[0]
         told["read"] = number(seen.read)
         told["written"] = number(seen.written)
         told["left_by_inner"] = number(seen.left)
         told["reread"] = int(seen.reread)
+    if verdict.code is not None:
+        told["code"] = verdict.code
     if verdict.stakes is not None:
         told["economics_by"] = verdict.stakes.why
         if verdict.stakes.share is not None:
@@ -79,6 +83,14 @@ def path(structure: Structure, verdict: Verdict) -> str:
     if len(shown) > HOPS:
         shown = [*shown[: HOPS // 2], "…", *shown[-HOPS // 2 :]]
     return " → ".join(shown)
+
+
+def _slot(key: Hashable) -> str:
+    if isinstance(key, int):
+        return hex(key)
+    if isinstance(key, tuple):
+        return " of ".join(_slot(part) for part in reversed(key))
+    return str(key) or "ether"
 
 
 def _entry(structure: Structure, act: int) -> Frame:

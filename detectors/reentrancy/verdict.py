@@ -1,0 +1,221 @@
+"""A verdict: one way a transaction may hurt someone, with the parts of its score. Scoring is here and nowhere else."""
+
+import msgspec
+
+from detectors.execution.frames import CALL, CREATES, Log
+from detectors.execution.ledger import TRANSFER as MOVED
+from detectors.execution.ledger import ZERO
+from detectors.reentrancy.money import Money, Stakes
+from detectors.reentrancy.ordered import Conflict
+from detectors.reentrancy.structure import TRANSFER, TRANSFER_FROM, Structure, argument
+
+STRUCTURAL, CONFLICT, ECONOMICS = 0.3, 0.4, 0.3
+
+DOWNGRADED = 0.1
+"""Confidence of a re-entry by design, without any conflict: said, so that nothing is hidden."""
+
+PAID_INSIDE = 0.2
+"""Without storage order: U was paid while somebody waited, but whether it came out ahead is unknown."""
+
+BY_ITSELF = 0.85
+"""Confidence of what is pause-grade by itself: borrowed code (R8), a spiral that pays more at every turn, an unseen drain."""
+
+FAILED_CAP = 0.49
+"""The most a transaction that failed as a whole can mean; and one whose books were seen to be in order."""
+
+UNSEEN_PAUSE_SHARE = 0.05
+"""Without storage order, the victim's outflow from which structure and economics together pause."""
+
+SPIRAL = 3
+"""Nested paying entries by one selector from which rising outflow needs no storage order."""
+
+CALLBACKS = frozenset(
+    (
+        "0x10d1e85c",  # uniswapV2Call
+        "0x84800812",  # pancakeCall
+        "0xfa461e33",  # uniswapV3SwapCallback
+        "0xe9cbafb0",  # uniswapV3FlashCallback
+        "0x91dd7346",  # unlockCallback, Uniswap V4
+        "0x23e30c8b",  # onFlashLoan, ERC-3156
+        "0xf04f2707",  # receiveFlashLoan, Balancer
+        "0x920f5c84",  # executeOperation, Aave V2
+        "0x1b11d0ff",  # executeOperation, Aave V3 simple
+        "0xee872558",  # executeOperation, Aave V1
+        "0x8b418713",  # callFunction, dYdX
+    )
+)
+"""Callbacks by design: whoever receives one was lent to on purpose, so standing between is no sign by itself."""
+
+RECEIPTS = frozenset(("0x150b7a02", "0xf23a6e61", "0xbc197c81"))
+"""onERC721Received, onERC1155Received, onERC1155BatchReceived: a receiver may pass on at once what it was just handed."""
+
+PASSES_ON = frozenset(("0x23b872dd", "0x42842e0e", "0xb88d4fde", "0xf242432a", "0x2eb2c2d6", "0xa9059cbb"))
+"""transferFrom, safeTransferFrom (ERC-721, with and without data), safeTransferFrom and its batch (ERC-1155), transfer."""
+
+MINT = "0x40c10f19"
+HANDS_OVER = frozenset((TRANSFER, MINT))
+
+REPAYS = frozenset((TRANSFER, TRANSFER_FROM, "0x573ade81", "0x0e752702", "0x4e4d9fea"))
+"""transfer, transferFrom, repay (Aave), repayBorrow (Compound: token, ether)."""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """One judged way of harm. `outer`, `inner`, `fellow`: activations (-1: not that kind of harm); score parts as earned.
+
+    `victims`: the contract first. `losers`: those of them whose being watched lets this pause.
+    """
+
+    kind: str
+    victims: tuple[str, ...]
+    losers: tuple[str, ...]
+    confidence: float
+    outer: int = -1
+    inner: int = -1
+    fellow: int = -1
+    structural: float = 0.0
+    conflict: float = 0.0
+    economics: float = 0.0
+    depth: int = 1
+    stakes: Stakes | None = None
+    seen: Conflict | None = None
+    code: str | None = None
+
+
+class Scale:
+    """Weighs pairs of one transaction: structural 0.3 + conflict 0.4 + economics 0.3, and the rules that stand by themselves."""
+
+    def __init__(self, structure: Structure) -> None:
+        self.structure = structure
+        self.acts = structure.acts
+        self.frames = structure.frames
+        self.money = Money(structure)
+        self.payers = _payers(structure)
+        self.rewards = _rewards(structure)
+
+    def _sells_itself(self, outer: int, inner: int, fellow: int) -> bool:
+        """A fee token's swap-back: in the middle of a transfer the token calls a router by name, to sell what it holds of itself.
+
+        The router comes back for it; the proceeds go to the token or to whom it names, never to U.
+        """
+        contract, entry = self.acts.ctx[outer], self.acts.entry[fellow]
+        if contract is None or self.acts.ctx[self.acts.parent[fellow]] != contract or self.frames[entry].selector is None:
+            return False
+        branch = self.branch(outer, inner)
+        following = self.acts.last[branch] + 1
+        end = self.acts.entry[following] if following < len(self.acts) else len(self.frames)
+        takers = self.structure.party.union(a for a in (self.acts.ctx[fellow],) if a is not None) - {contract}
+        return self.money.sold_its_own(self.acts.entry[branch], end, contract, takers)
+
+    def weigh(
+        self, kind: str, victims: tuple[str, ...], outer: int, inner: int, fellow: int, seen: Conflict | None = None
+    ) -> Verdict:
+        """The verdict on `inner` having come back to, or looked at, what `outer` waits in."""
+        own = self._sells_itself(outer, inner, fellow)
+        structural = 0.0 if own or self._by_design(outer, inner, fellow) else STRUCTURAL
+        stakes = self.money.stakes(victims)
+        if own:
+            stakes = msgspec.structs.replace(stakes, counts=False, why="own", loser=None)
+        if seen is not None and not own and not stakes.counts and self._overwrote_a_debit(seen):
+            stakes = msgspec.structs.replace(stakes, counts=True, why="debit")
+        conflict, economics = CONFLICT if seen is not None else 0.0, ECONOMICS if stakes.counts else 0.0
+        confidence, turns = structural + conflict + economics, self._turns(inner)
+        if structural and seen is None and not stakes.counts and self._paid_inside(inner, fellow):
+            economics, stakes = PAID_INSIDE, msgspec.structs.replace(stakes, why="paid")
+            confidence = structural + economics
+        confidence = max(confidence, DOWNGRADED)
+        drained = seen is None and economics > 0 and (stakes.share or 0.0) >= UNSEEN_PAUSE_SHARE
+        if structural and (drained or turns >= SPIRAL):
+            confidence = max(confidence, BY_ITSELF)
+        return Verdict(
+            kind=kind,
+            victims=victims if stakes.loser is None or stakes.loser in victims else (*victims, stakes.loser),
+            losers=victims,
+            confidence=confidence if self.frames[0].ok else min(confidence, FAILED_CAP),
+            outer=outer,
+            inner=inner,
+            fellow=fellow,
+            structural=structural,
+            conflict=conflict,
+            economics=economics,
+            depth=max(turns, len(self.acts.tracked(inner)) + 1),
+            stakes=stakes,
+            seen=seen,
+        )
+
+    def victims(self, contract: str, consumers: list[int]) -> tuple[str, ...]:
+        """The contract, and those who acted on what it showed."""
+        others = [ctx for c in consumers if (ctx := self.acts.ctx[c]) is not None and ctx not in self.structure.known]
+        return tuple(dict.fromkeys((contract, *others)))
+
+    def branch(self, outer: int, inner: int) -> int:
+        """The activation directly below `outer` on the way to `inner`."""
+        at = inner
+        while self.acts.parent[at] != outer:
+            at = self.acts.parent[at]
+        return at
+
+    def created(self, fellow: int) -> bool:
+        """Is the outsider a contract that is just being created?"""
+        return self.frames[self.acts.entry[fellow]].type in CREATES
+
+    def _by_design(self, outer: int, inner: int, fellow: int) -> bool:
+        """A flash loan or swap callback which the contract itself made, and whose receiver came straight back or repays."""
+        called, back = self.frames[self.acts.entry[fellow]].selector, self.frames[self.acts.entry[inner]].selector
+        if self.acts.ctx[self.acts.parent[fellow]] != self.acts.ctx[outer]:
+            return False
+        direct = self.acts.parent[inner] == fellow
+        return (called in CALLBACKS and (direct or back in REPAYS)) or (called in RECEIPTS and direct and back in PASSES_ON)
+
+    def _paid_inside(self, inner: int, fellow: int) -> bool:
+        """Did the inner call, or who made it for the outsider, hand anything to U or the outsider?"""
+        acts = {inner, *self.structure.consumers(self.acts.parent[inner], fellow, self.acts.ctx[inner])}
+        return any(act in acts for act in self.rewards)
+
+    def _overwrote_a_debit(self, seen: Conflict) -> bool:
+        """The inner call was paid and debited, and the outer one wrote the entry back to at least what it had been."""
+        if seen.rule != "R2" or seen.read is None or seen.left is None or seen.written is None:
+            return False
+        return seen.left < seen.read <= seen.written and seen.inner in self.payers
+
+    def _turns(self, inner: int) -> int:
+        """How many nested entries by the inner call's selector moved value out of a contract that ended with less."""
+        selector, contract = self.frames[self.acts.entry[inner]].selector, self.acts.ctx[inner]
+        if selector is None or contract is None or not self.money.falls(contract):
+            return 0
+        return sum(turn in self.payers for turn in self.acts.nesting(inner, selector, self.frames))
+
+
+def _payers(structure: Structure) -> set[int]:
+    """Activations that sent ether, or tokens of their own, to another contract or account."""
+    paid = set()
+    for i, frame in enumerate(structure.frames):
+        if frame.parent < 0 or not structure.alive[i]:
+            continue
+        pays = frame.value and frame.type == CALL and frame.ctx not in structure.known
+        payer = structure.frames[frame.parent].ctx
+        if frame.selector == TRANSFER_FROM:
+            pays = pays or argument(frame) == payer
+        if pays or frame.selector == TRANSFER:
+            paid.add(structure.acts.of[frame.parent])
+    return paid
+
+
+def _rewards(structure: Structure) -> set[int]:
+    """Activations of strangers that handed ether, tokens or a mint of their own to U or an outsider between."""
+    acts, frames = structure.acts, structure.frames
+    ours = structure.party | (
+        {acts.ctx[fellow] for fellow in structure.fellows} - {acts.ctx[inner] for inner in structure.outers}
+    )
+    found = set()
+    for i, frame in enumerate(frames):
+        if frame.parent < 0 or not structure.alive[i] or frames[frame.parent].ctx in ours:
+            continue
+        to = argument(frame, 1) if frame.selector == TRANSFER_FROM else argument(frame) if frame.selector in HANDS_OVER else None
+        if to in ours or (frame.value and frame.type == CALL and frame.ctx in ours):
+            found.add(acts.of[frame.parent])
+    for step in structure.execution.steps:
+        if isinstance(step, Log) and structure.alive[step.frame] and len(step.topics) >= 3 and step.topics[0] == MOVED:
+            giver, taker = ("0x" + topic[-40:] for topic in step.topics[1:3])
+            if taker in ours and giver in (ZERO, step.address):
+                found.add(acts.of[step.frame])
+    return found
