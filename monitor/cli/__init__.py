@@ -8,10 +8,10 @@ import sys
 
 import typer
 
-from monitor.cli import checking, operating
+from monitor.cli import checking, inspecting, operating, running, showing
 from monitor.errors import ConfigError, SeawallError
 
-GROUPS = (checking, operating)
+GROUPS = (showing, running, checking, inspecting, operating)
 """The modules that have commands; each offers `register(app)`."""
 
 app = typer.Typer(

@@ -81,7 +81,7 @@ def read(rows: Iterable[Row], origin: Origin, words: Words) -> Iterator[Executio
 def _origin(origin: Origin, tx: str | None, row: Row) -> Origin:
     position, at = origin.position, origin.at
     if row.block_number is not None:
-        position = position or Position(row.block_number, f"#{row.block_number}")
+        position = Position(row.block_number, f"#{row.block_number}")
         at = at or row.block_number * _BLOCK_SECONDS  # no timestamp in a row: what counts is the order and rough distance
     return Origin(
         source=origin.source,

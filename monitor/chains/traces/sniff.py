@@ -12,16 +12,20 @@ from monitor.chains.traces.words import Words, decode, is_error, text
 from monitor.errors import TraceUnreadable
 
 _MARKS = (b'"calls"', b'"steps"', b'"traceAddress"')
+_ROWS, _NEAR = b'"traceAddress"', 4096
+_WRAPPED = (b'"jsonrpc"', b'"txHash"')
+"""What marks a list of rows, and how far into it one need look: a row with longer call data is told by decoding it."""
+
 _NO_EXECUTION = (
     "holds no execution: want callTracer output, trace_block or trace_transaction rows, or the seawall.execution format"
 )
 
 
 class _Document(msgspec.Struct, rename="camel", gc=False):
-    """The keys that tell dialects apart, undecoded."""
+    """The keys that tell dialects apart, undecoded, save for the rows of a block: they are many, and read in this one pass."""
 
     format: msgspec.Raw = msgspec.Raw()
-    traces: msgspec.Raw = msgspec.Raw()
+    traces: list[parity.Row] | None = None
     result: msgspec.Raw = msgspec.Raw()
     error: msgspec.Raw = msgspec.Raw()
     tx_hash: str | None = None
@@ -77,6 +81,10 @@ def _read(data: bytes, origin: Origin, words: Words) -> Iterator[Reading]:
 
 
 def _list(data: bytes, origin: Origin, words: Words) -> Iterator[Reading]:
+    head = data[:_NEAR]
+    if _ROWS in head and not any(mark in head for mark in _WRAPPED):
+        yield from parity.read(decode(data, list[parity.Row]), origin, words)
+        return
     items = decode(data, list[msgspec.Raw])
     if not items:
         raise TraceUnreadable(f"an empty list {_NO_EXECUTION}")
@@ -102,8 +110,8 @@ def _object(data: bytes, origin: Origin, words: Words) -> Iterator[Reading]:
         wire = decode(data, interchange.WireExecution)
         origin = interchange.placed(wire, origin)
         yield _one(lambda: interchange.read(wire, origin, words), origin)
-    elif document.traces:
-        yield from parity.read(decode(document.traces, list[parity.Row]), origin, words)
+    elif document.traces is not None:
+        yield from parity.read(document.traces, origin, words)
     elif document.result and bytes(document.result) != b"null":
         yield from _read(bytes(document.result), origin, words)
     elif document.type:

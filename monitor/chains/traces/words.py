@@ -80,8 +80,10 @@ class Addresses(dict[str | None, str | None]):
         if len(raw) != _ADDRESS or not is_hex(raw):
             raise TraceUnreadable(f"not an address: {raw[:60]!r}")
         lower = raw.lower()
-        clean = self[raw] = self.setdefault(lower, lower) or lower  # one object a contract, whatever case it came in
-        return clean
+        if lower != raw:
+            lower = self[lower] or lower  # one object a contract, whatever case it came in
+        self[raw] = lower
+        return lower
 
 
 class Amounts(dict[str | None, int]):

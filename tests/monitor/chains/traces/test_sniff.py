@@ -124,7 +124,8 @@ def test_rows_out_of_order_are_put_in_order_and_rewards_are_left_out() -> None:
         row([0], type="create", result={"address": C, "code": "0x"}),
         row([]),
     ]
-    for document in (rows, {"number": 7, "traces": rows, "receipts": []}, {"jsonrpc": "2.0", "id": 1, "result": rows}):
+    batch = [{"jsonrpc": "2.0", "id": 1, "result": rows}]
+    for document in (rows, batch, {"number": 7, "traces": rows, "receipts": []}, {"jsonrpc": "2.0", "id": 1, "result": rows}):
         execution = judged(json.dumps(document).encode())
         assert [(f.type, f.to, f.ctx, f.value, f.alive, f.parent) for f in execution.frames] == [
             ("CALL", B, B, 1, True, -1),

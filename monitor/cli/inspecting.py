@@ -1,0 +1,80 @@
+"""Judge recorded executions: `seawall inspect`."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monitor.errors import ConfigError
+
+if TYPE_CHECKING:
+    from monitor.inspect import Line
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this group."""
+    app.command()(inspect)
+
+
+def inspect(
+    files: Annotated[list[Path], typer.Argument(help="callTracer, trace_block or seawall.execution JSON; .gz too.")],
+    *,
+    watch: Annotated[
+        list[str] | None, typer.Option(help="A contract that may pause; without any, every contract counts.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a transaction.")] = False,
+) -> None:
+    """Judge recorded executions with the daemon's own detectors, no node needed. Exit 1 when something could not be judged."""
+    from detectors import discover  # noqa: PLC0415 - the other commands start without the detectors
+    from monitor.chains.traces import Words, allow_deep  # noqa: PLC0415 - as above
+    from monitor.inspect import Unread, Verdict  # noqa: PLC0415 - as above
+    from monitor.inspect import inspect as judge  # noqa: PLC0415 - as above
+
+    watched = _addresses(watch or [])
+    allow_deep()
+    words, classes, failed = Words(), list(discover().values()), False
+    counts = dict.fromkeys(Verdict, 0)
+    for path in files:
+        try:
+            for line in judge(path, words, watched, classes):
+                counts[line.verdict] += 1
+                failed |= line.verdict is Verdict.UNJUDGED
+                _print(line, as_json=as_json)
+        except Unread as error:
+            failed = True
+            typer.echo(f"seawall: {_plain(str(error))}", err=True)
+    if not as_json and (total := sum(counts.values())):
+        typer.echo(f"{total:,} transactions: " + ", ".join(f"{count:,} {verdict}" for verdict, count in counts.items() if count))
+    if failed:
+        raise typer.Exit(1)
+
+
+def _addresses(given: Iterable[str]) -> frozenset[str] | None:
+    from monitor.chains.traces.words import is_hex  # noqa: PLC0415 - as above
+
+    wrong = [f"--watch: not an address: {text[:60]!r}" for text in given if len(text) != 42 or not is_hex(text)]
+    if wrong:
+        raise ConfigError(wrong)
+    return frozenset(text.lower() for text in given) or None
+
+
+def _print(line: "Line", *, as_json: bool) -> None:
+    if as_json:
+        import msgspec  # noqa: PLC0415 - as above
+
+        typer.echo(msgspec.json.encode(line))
+        return
+    if line.verdict == "clear":
+        return
+    place = f"{line.frames:7,} frames  {_plain(Path(line.source).name)}  {_plain(line.reason)}"
+    typer.echo(f"{line.verdict.upper():9}{_plain(line.tx or '-'):68}{place}".rstrip())
+    for found in line.findings:
+        typer.echo(f"         {found.confidence:.2f} {found.detector}/{found.kind}: {_plain(found.title)}")
+        numbers = ", ".join(f"{_plain(name)} {_plain(str(value))}" for name, value in found.evidence.items())
+        typer.echo(f"              victims {', '.join(found.victims)}; {numbers}")
+
+
+def _plain(text: str) -> str:
+    """Text that may come from a chain, on one line and without control characters."""
+    return "".join(char if char.isprintable() else "?" for char in text)
