@@ -59,7 +59,7 @@ def owed(pair: Pair) -> tuple[int, int]:
 def fall(before: Pair, after: Pair) -> Fall | None:
     """How far a share lost worth between two states, None if it did not: k/supply^2 compared in integers.
 
-    Shares owed or paid to the protocol are set aside by `k_last` and by `fee_shares`; either explanation will do.
+    Shares owed (`k_last`) or paid since (`fee_shares`) to the protocol count as outstanding before; either explanation will do.
 
     >>> start = Pair(reserves=(1000, 1000), supply=1000, k_last=0)
     >>> fall(start, Pair(reserves=(1100, 910), supply=1000, k_last=0))
@@ -72,7 +72,7 @@ def fall(before: Pair, after: Pair) -> Fall | None:
     if before.k_last is not None and after.k_last is not None:
         views.append((before.supply + owed(before)[1], after.supply + owed(after)[0]))
     if before.fee_shares is not None and after.fee_shares is not None:
-        views.append((before.supply, after.supply - max(0, after.fee_shares - before.fee_shares)))
+        views.append((before.supply + max(0, after.fee_shares - before.fee_shares), after.supply))
     blind = not views
     parts = [_lost(before.k, after.k, *shares) for shares in views or [(before.supply, after.supply)]]
     part = min(parts)
