@@ -83,13 +83,16 @@ class Queue(Generic[T]):
             self._wake_writer()
         return item
 
-    async def drain(self) -> list[T]:
-        """Everything that waits, at least one item: one wake-up for a whole burst. Raises as `get`."""
+    async def drain(self, most: int | None = None) -> list[T]:
+        """What waits, oldest first: at least one item, at most `most`. One wake-up for a whole burst. Raises as `get`."""
         while not self._items:
             await self._something()
-        items = list(self._items)
-        self._items.clear()
-        for _ in items:
+        if most is None or most >= len(self._items):
+            items = list(self._items)
+            self._items.clear()
+        else:
+            items = [self._items.popleft() for _ in range(most)]
+        for _ in range(min(len(items), len(self._writers))):
             self._wake_writer()
         return items
 

@@ -1,0 +1,219 @@
+"""Pending transactions as the node hears of them, and the fate of those somebody keeps an eye on.
+
+Full objects where the node pushes them, else hashes and look-ups in one frame. The queue is lossy by declared rule (the newest
+count most), and what was lost, in the queue or while the connection was down, is said in a `Gap`: an attack may have been in it.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Sequence
+
+import msgspec
+import structlog
+
+from detectors.events import Dropped, Gap, Position, Transaction
+from monitor import metrics
+from monitor.chains.evm import Evm, Hash, WireTx, transaction
+from monitor.chains.link import Lane
+from monitor.chains.rpc import Pushed, Rpc
+from monitor.errors import NodeError, NodeGarbled, NodeUnreachable, RpcRefused
+from monitor.feeds.mempool import Mempool
+from monitor.stream import Queue, Rule
+
+log = structlog.get_logger()
+
+CAPACITY = 20_000
+"""Pushes that may wait; beyond, the oldest go."""
+ROOM = 64 << 20
+"""Bytes of pending transactions remembered."""
+A_TURN = 200
+"""Pushes decoded before other tasks get a turn: about a millisecond's worth."""
+LOOK_UP = 100
+"""Hashes looked up in one frame."""
+WITHIN = 2.0
+GONE_AFTER = 2
+"""Blocks on end after which a transaction that the node does not know counts as dropped."""
+LONGEST_WAIT = 30.0
+
+_push = msgspec.json.Decoder(Hash | WireTx)
+_RING = msgspec.Raw(b"")
+
+
+class Pending:
+    """The pending feed of one chain. `full`: the node pushes whole transactions; hashes it sends all the same are looked up."""
+
+    def __init__(self, lane: Lane, *, chain: str, full: bool = True, capacity: int = CAPACITY, room: int = ROOM) -> None:
+        self.chain = chain
+        self.full = full
+        self.trouble: str | None = None
+        """Why nothing comes, for people; None while subscribed."""
+        self._lane = lane
+        self._evm = Evm(lane, chain=chain)
+        self._capacity = capacity
+        self._pool = Mempool(room)
+        self._queue: Queue[Pushed] | None = None
+        self._tracked: dict[str, int] = {}
+        self._whose: dict[str, tuple[str, int]] = {}
+        self._fates: list[Dropped] = []
+        self._check: asyncio.Task[None] | None = None
+        self._failures = 0
+
+    def before(self, tx: Transaction) -> tuple[Transaction, ...]:
+        """The pending transactions of the same sender that must run before this one, lowest nonce first."""
+        return self._pool.before(tx)
+
+    def track(self, tx_id: str) -> None:
+        """Tell this one's fate: a `Dropped` when it is replaced or dropped. Ends by itself when it is mined."""
+        self._tracked.setdefault(tx_id, 0)
+        if (tx := self._pool.get(tx_id)) is not None:
+            self._whose[tx_id] = tx.sender, tx.nonce
+
+    @property
+    def tracked(self) -> frozenset[str]:
+        """Ids whose fate is still open."""
+        return frozenset(self._tracked)
+
+    async def mined(self, transactions: Sequence[str], position: Position) -> None:
+        """A block was processed: forget what it holds, and look after the tracked ones beside the caller, not in its way."""
+        self._pool.mined(transactions)
+        for tx_id in transactions:
+            self._untrack(tx_id)
+        if self._tracked and (self._check is None or self._check.done()):
+            name = f"fates of {self.chain} at {position.height}"
+            self._check = asyncio.create_task(self._look_after(list(self._tracked)), name=name)
+
+    async def follow(self) -> AsyncGenerator[Transaction | Dropped | Gap, None]:
+        """Events for ever; `at` of a transaction is when its push was read."""
+        since: float | None = None
+        try:
+            while True:
+                try:
+                    queue = self._queue = await self._subscribe(await self._lane.ready())
+                    if since is not None:
+                        yield self._gap(
+                            0, f"not connected for {max(0.0, time.time() - since):.1f} s: what came meanwhile is unknown"
+                        )
+                    since, self.trouble, self._failures = None, None, 0
+                    while True:
+                        pushes = await queue.drain(A_TURN)
+                        if lost := queue.take_lost():
+                            yield self._gap(lost, "more than was taken in time; the oldest were given up")
+                        metrics.QUEUE_DEPTH.labels("pending").set(len(queue))
+                        for tx in await self._read(pushes):
+                            yield tx
+                        while self._fates:
+                            yield self._fates.pop(0)
+                        await asyncio.sleep(0)  # a queue that never empties must not keep everyone else from running
+                except NodeError as error:
+                    since = since or time.time()
+                    await self._recover(error)
+        finally:
+            if self._check is not None:
+                self._check.cancel()
+
+    async def _subscribe(self, rpc: Rpc) -> Queue[Pushed]:
+        queue: Queue[Pushed] = Queue(self._capacity, Rule.DROP_OLDEST)
+        if self.full:
+            try:
+                await rpc.subscribe(("newPendingTransactions", True), queue=queue)
+            except RpcRefused as error:
+                if error.throttled:
+                    raise
+                self.full = False
+            else:
+                return queue
+        await rpc.subscribe(("newPendingTransactions",), queue=queue)
+        return queue
+
+    async def _read(self, pushes: Sequence[Pushed]) -> list[Transaction]:
+        """The new transactions among these pushes, in order; hashes are looked up together."""
+        found: list[Transaction] = []
+        hashes: dict[str, float] = {}
+        for at, raw in pushes:
+            if raw is _RING:
+                continue
+            try:
+                pushed = _push.decode(raw)
+                if isinstance(pushed, str):
+                    hashes[pushed.lower()] = at
+                else:
+                    self._take(transaction(self.chain, pushed, at), found)
+            except (msgspec.DecodeError, RecursionError, NodeGarbled):
+                metrics.FRAMES_BAD.labels(self.chain, "undecodable").inc()
+        wanted = [tx_id for tx_id in hashes if tx_id not in self._pool]
+        for start in range(0, len(wanted), LOOK_UP):
+            await self._look_up(wanted[start : start + LOOK_UP], hashes, found)
+        return found
+
+    def _take(self, tx: Transaction, found: list[Transaction]) -> None:
+        if tx.id in self._pool:
+            return
+        replaced = self._pool.add(tx)
+        if replaced is not None and replaced in self._tracked:
+            self._end(replaced, "replaced")
+        if tx.id in self._tracked:
+            self._tracked[tx.id] = 0
+        found.append(tx)
+
+    async def _look_up(self, ids: Sequence[str], seen: dict[str, float], found: list[Transaction]) -> None:
+        for tx_id, wire in zip(ids, await self._evm.transactions(ids, within=WITHIN), strict=True):
+            if wire is None:
+                metrics.DROPPED.labels(self.chain, "pending_gone").inc()  # mined or replaced since: its block or successor tells
+            else:
+                self._take(transaction(self.chain, wire, seen[tx_id]), found)
+
+    async def _look_after(self, ids: Sequence[str]) -> None:
+        """What became of tracked transactions. An error decides nothing: the next block asks again."""
+        try:
+            for start in range(0, len(ids), LOOK_UP):
+                part = ids[start : start + LOOK_UP]
+                for tx_id, wire in zip(part, await self._evm.transactions(part, within=WITHIN), strict=True):
+                    await self._judge_fate(tx_id, wire)
+        except NodeError as error:
+            log.warning("fates_unknown", chain=self.chain, error=str(error))
+
+    async def _judge_fate(self, tx_id: str, wire: WireTx | None) -> None:
+        if tx_id not in self._tracked:
+            return
+        if wire is not None:
+            self._tracked[tx_id] = 0  # pending still, or in a block that is yet to be processed
+            if tx_id not in self._whose:
+                known = transaction(self.chain, wire, 0.0)
+                self._whose[tx_id] = known.sender, known.nonce
+            return
+        sender, nonce = self._whose.get(tx_id, (None, 0))
+        if sender is not None and await self._evm.nonce(sender, within=WITHIN) > nonce:
+            self._end(tx_id, "replaced")  # another transaction with its nonce was mined
+            return
+        self._tracked[tx_id] = self._tracked.get(tx_id, 0) + 1
+        if self._tracked[tx_id] >= GONE_AFTER:
+            self._end(tx_id, "dropped")
+
+    def _end(self, tx_id: str, reason: str) -> None:
+        self._untrack(tx_id)
+        self._pool.remove(tx_id)
+        self._fates.append(Dropped(chain=self.chain, at=time.time(), id=tx_id, reason=reason))
+        if self._queue is not None and not len(self._queue):
+            self._queue.offer(Pushed(0.0, _RING))  # wakes the reader, who gives fates out
+
+    def _untrack(self, tx_id: str) -> None:
+        self._tracked.pop(tx_id, None)
+        self._whose.pop(tx_id, None)
+
+    def _gap(self, lost: int, reason: str) -> Gap:
+        metrics.DROPPED.labels(self.chain, "pending").inc(lost)
+        return Gap(chain=self.chain, at=time.time(), feed="pending", lost=lost, reason=reason)
+
+    async def _recover(self, error: NodeError) -> None:
+        self._queue = None
+        if self.trouble != str(error):
+            log.warning("pending_stopped", chain=self.chain, error=str(error))
+        self.trouble = str(error)
+        if isinstance(error, NodeUnreachable):
+            return  # the lane dials again, at its own pace
+        if not isinstance(error, RpcRefused):
+            self._lane.drop(error)
+        wait = random.uniform(0.05, 0.3) * 2**self._failures  # noqa: S311 - jitter, no secret
+        self._failures = min(self._failures + 1, 10)
+        await asyncio.sleep(min(LONGEST_WAIT, wait))
