@@ -136,11 +136,13 @@ class Drain(Detector):
                 party = cluster(event, watch)
             known = self._known(event, books, address)
             gone = self._gone(event, ledger, watch, party, known)
-            yield from self._at_once(event, ledger, watch, party, address, gone)
+            found = self._at_once(event, ledger, watch, party, address, gone)
             if books is None or not mined or address not in books.held:
+                yield from found
                 continue
             if address in named:
-                yield from self._bit_by_bit(event, ledger, books, party, known, gone)
+                found += self._bit_by_bit(event, ledger, books, party, known, gone)
+            yield from _telling(found)
             books.held[address] = _moved(books.held[address], ledger, address, known.share_token)
 
     @staticmethod
@@ -167,14 +169,14 @@ class Drain(Detector):
 
     def _at_once(
         self, event: Execution, ledger: Ledger, watch: Watch, party: frozenset[str], address: str, gone: list[Outflow]
-    ) -> Iterator[Finding]:
+    ) -> list[Finding]:
         unpaid = [flow for flow in gone if not flow.paid and (flow.share or 0.0) > self.warn_share]
         if not unpaid:
-            return
+            return []
         worst = max(unpaid, key=lambda flow: (flow.share or 0.0, flow.asset))
         share = worst.share or 0.0
         confidence = self._confidence(share)
-        yield self.find(
+        made = self.find(
             event,
             kind="outflow",
             victims=(address,),
@@ -186,6 +188,7 @@ class Drain(Detector):
             tx=event.tx,
             position=event.position,
         )
+        return [made]
 
     def _confidence(self, share: float) -> float:
         """Rises with the share that left: 0.5 where it warns, 0.8 where it pauses, `MOST` for everything."""
@@ -212,6 +215,7 @@ class Drain(Detector):
                     event, address, asset, max(over, key=lambda s: s.share / s.limit), _beneficiary(ledger, asset, party)
                 )
             who = _beneficiary(ledger, asset, party) if amount > 0 else _payer(ledger, asset)
+            who = event.sender or who if who in party else who
             took = books.windows.take(address, asset, who, amount, before, now, started, self.party_share)
             if took is not None:
                 yield self._took(event, address, asset, who, took)
@@ -248,6 +252,11 @@ class Drain(Detector):
 def _counts(event: Execution) -> bool:
     """Does this change state? Mined, and seen for the first time."""
     return event.stage in MINED and event.position is not None and not event.supersedes
+
+
+def _telling(found: list[Finding]) -> list[Finding]:
+    """That one party took much goes without saying where more is said."""
+    return [f for f in found if f.kind != "beneficiary"] or found
 
 
 def _moved(holding: Holding, ledger: Ledger, address: str, share: str) -> Holding:

@@ -1,0 +1,347 @@
+"""Drains: money that leaves unpaid for is seen while pending; honest business, however large, is not."""
+
+import pickle
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.base import Finding, Severity, Watch
+from detectors.drain import Drain
+from detectors.events import Position, Price, Stage
+from detectors.execution import Context, Execution
+from detectors.execution.ledger import TRANSFER, ZERO
+from tests.support.executions import NATIVE, SENDER, Call, address, call, degraded, execution, log, move, pending, word
+from tests.support.pools import CHAIN, block, committed, place, reading, reverted
+
+BANK, LENDER, POOL, VAULT, THIEF, ALICE, JUNK, SINK = map(
+    address, ("bank", "lender", "pool", "vault", "thief", "alice", "junk", "sink")
+)
+DOLLAR, COIN = map(address, ("dollar", "coin"))
+WATCH = {CHAIN: Watch(watched=frozenset((BANK, LENDER, POOL, VAULT)))}
+MILLION = 10**6 * 10**18
+
+
+def guard(**settings: object) -> Drain:
+    """A detector that has seen the chain at block 1: what everybody holds, and a coin at two dollars."""
+    drain = Drain(WATCH, **settings)  # type: ignore[arg-type]
+    drain.observe(block(1))
+    for state in (
+        reading(BANK, 1, "holdings", {NATIVE: MILLION}),
+        reading(LENDER, 1, "holdings", {DOLLAR: MILLION, COIN: MILLION // 10}),
+        reading(POOL, 1, "uniswap_v2", {DOLLAR: 2 * MILLION, COIN: MILLION}, MILLION),
+        reading(VAULT, 1, "erc4626", {DOLLAR: MILLION}, MILLION, total_assets=MILLION),
+    ):
+        drain.observe(state)
+    drain.observe(Price(chain=CHAIN, at=12.0, position=place(1), token=COIN, value=2.0, unit=DOLLAR))
+    return drain
+
+
+def at(height: int, whole: Execution, fork: str = "") -> Execution:
+    return msgspec.structs.replace(whole, position=place(height, fork), at=height * 12.0)
+
+
+def withdrawal(amount: int, to: str = THIEF) -> Execution:
+    return execution(call(BANK, "withdraw()", call(to, value=amount)))
+
+
+def deposit(amount: int) -> Execution:
+    return execution(call(BANK, "deposit()", value=amount))
+
+
+def verdicts(found: object) -> list[tuple[str, Severity]]:
+    return [(f.kind, f.severity) for f in found]  # type: ignore[attr-defined]
+
+
+def burn(token: str, amount: int) -> Call:
+    return call(token, "burn()", log(TRANSFER, "0x" + word(ALICE), "0x" + word(ZERO), data=(amount,)))
+
+
+def test_a_large_unpaid_withdrawal_warns_and_a_larger_one_pauses_while_pending() -> None:
+    drain = guard()
+    assert verdicts(drain.observe(pending(withdrawal(MILLION * 9 // 100)))) == []
+    assert verdicts(drain.observe(pending(withdrawal(MILLION * 12 // 100)))) == [("outflow", Severity.WARNING)]
+    (found,) = drain.observe(pending(withdrawal(MILLION * 40 // 100)))
+    assert isinstance(found, Finding)
+    assert (found.severity, found.subject, found.stage) == (Severity.CRITICAL, BANK, Stage.PENDING)
+    assert found.evidence == {
+        "asset": NATIVE, "out": str(MILLION * 2 // 5), "balance_before": str(MILLION), "share": 0.4, "beneficiary": THIEF,
+        "value_ratio": 0.0,
+    }  # fmt: skip
+
+
+def test_confidence_rises_with_the_share_and_meets_both_marks() -> None:
+    drain = guard(budgets=())
+    scores = []
+    for percent in range(11, 101):
+        (found,) = drain.observe(pending(withdrawal(MILLION * percent // 100)))
+        assert isinstance(found, Finding)
+        scores.append(found.confidence)
+    assert scores == sorted(set(scores))
+    assert scores[25 - 11] == 0.8
+    assert (0.5 < scores[0] < 0.53, scores[-1]) == (True, 0.95)
+
+
+@pytest.mark.parametrize("known", [{}, {BANK: 0}])
+def test_an_unknown_balance_gives_no_share_and_none_is_assumed(known: dict[str, int]) -> None:
+    blind = Drain(WATCH)
+    whole = msgspec.structs.replace(withdrawal(MILLION), context=Context(balances={NATIVE: known}))
+    assert list(blind.observe(pending(whole))) == []
+
+
+def test_what_the_shell_gathered_goes_before_what_was_read_at_the_last_block() -> None:
+    small = msgspec.structs.replace(withdrawal(MILLION // 2), context=Context(balances={NATIVE: {BANK: 100 * MILLION}}))
+    assert list(guard().observe(pending(small))) == []
+
+
+def borrow(loan: int, collateral: int) -> Execution:
+    return execution(
+        call(THIEF, "go()",
+            call(LENDER, "deposit(uint256)", move(COIN, THIEF, LENDER, collateral)),
+            call(LENDER, "borrow(uint256)", move(DOLLAR, LENDER, THIEF, loan)))
+    )  # fmt: skip
+
+
+def test_a_loan_against_its_worth_is_honest_and_one_against_a_lifted_price_is_not() -> None:
+    drain = guard()
+    assert list(drain.observe(borrow(MILLION * 99 // 100, MILLION))) == [], "two million of collateral for one"
+    (found,) = guard().observe(pending(borrow(MILLION * 99 // 100, MILLION // 20)))
+    assert isinstance(found, Finding)
+    assert (found.kind, found.severity, found.subject) == ("outflow", Severity.CRITICAL, LENDER)
+    assert found.evidence["value_ratio"] == pytest.approx(0.1 / 0.99, abs=1e-6)
+    assert found.evidence["in_asset"] == COIN
+
+
+def test_the_price_is_that_of_the_parent_block_and_goes_back_with_it() -> None:
+    drain = guard()
+    drain.observe(block(2))
+    drain.observe(Price(chain=CHAIN, at=24.0, position=place(2), token=COIN, value=200.0, unit=DOLLAR))
+    loan = pending(borrow(MILLION * 99 // 100, MILLION // 20))
+    assert list(drain.observe(loan)) == []
+    drain.observe(reverted(2, 2))
+    assert verdicts(drain.observe(loan)) == [("outflow", Severity.CRITICAL)]
+
+
+def test_without_any_price_a_lender_is_not_priced_by_its_own_shelf_but_doubt_is_no_pause() -> None:
+    drain = Drain(WATCH)
+    drain.observe(reading(LENDER, 1, "holdings", {DOLLAR: MILLION, COIN: MILLION // 10}))
+    assert verdicts(drain.observe(pending(borrow(MILLION * 99 // 100, MILLION)))) == [("outflow", Severity.WARNING)]
+    assert verdicts(drain.observe(pending(borrow(MILLION * 99 // 100, MILLION // 1000)))) == [("outflow", Severity.CRITICAL)]
+
+
+def swap(dollars_out: int, coins_in: int) -> Execution:
+    return execution(
+        call(
+            POOL, "swap(uint256,uint256,address,bytes)", move(DOLLAR, POOL, ALICE, dollars_out), move(COIN, ALICE, POOL, coins_in)
+        )
+    )
+
+
+@given(st.integers(1, 95))
+def test_a_swap_of_any_size_along_the_curve_is_paid_for_with_or_without_prices(percent: int) -> None:
+    out = 2 * MILLION * percent // 100
+    into = MILLION * out // (2 * MILLION - out) * 1003 // 1000 + 1
+    priced, unpriced = guard(), Drain(WATCH)
+    unpriced.observe(reading(POOL, 1, "uniswap_v2", {DOLLAR: 2 * MILLION, COIN: MILLION}, MILLION))
+    for drain in (priced, unpriced):
+        assert list(drain.observe(swap(out, into))) == []
+    assert verdicts(Drain(WATCH).observe(swap(out, into))) == []
+
+
+def test_paying_a_pool_in_worthless_tokens_is_no_payment() -> None:
+    theft = execution(call(POOL, "swap()", move(DOLLAR, POOL, THIEF, MILLION), move(JUNK, THIEF, POOL, 10 * MILLION)))
+    assert verdicts(guard().observe(pending(theft))) == [("outflow", Severity.CRITICAL)]
+
+
+def test_a_flash_loan_repaid_in_the_same_asset_is_no_outflow() -> None:
+    flash = execution(
+        call(POOL, "swap()",
+            move(DOLLAR, POOL, ALICE, 19 * MILLION // 10),
+            call(ALICE, "uniswapV2Call()", move(DOLLAR, ALICE, POOL, 19 * MILLION // 10 + 7)))
+    )  # fmt: skip
+    assert list(guard().observe(flash)) == []
+
+
+@pytest.mark.parametrize("part", [8, 60])
+def test_liquidity_and_deposits_taken_out_for_shares_are_honest_however_large(part: int) -> None:
+    shares = MILLION * part // 100
+    leave = execution(
+        call(POOL, "burn(address)", burn(POOL, shares), move(DOLLAR, POOL, ALICE, 2 * shares), move(COIN, POOL, ALICE, shares))
+    )
+    redeem = execution(call(VAULT, "redeem()", burn(VAULT, shares), move(DOLLAR, VAULT, ALICE, shares)))
+    drain = guard()
+    assert list(drain.observe(leave)) + list(drain.observe(redeem)) == []
+
+
+def test_shares_of_a_hundredth_do_not_pay_for_a_third() -> None:
+    redeem = execution(call(VAULT, "redeem()", burn(VAULT, MILLION // 100), move(DOLLAR, VAULT, THIEF, MILLION // 3)))
+    assert verdicts(guard().observe(pending(redeem))) == [("outflow", Severity.CRITICAL)]
+
+
+def test_a_vault_with_its_assets_at_work_redeems_out_of_what_lies_idle() -> None:
+    drain = Drain(WATCH)
+    drain.observe(reading(VAULT, 1, "erc4626", {DOLLAR: MILLION // 10}, MILLION, total_assets=MILLION))
+    redeem = execution(call(VAULT, "redeem()", burn(VAULT, MILLION // 12), move(DOLLAR, VAULT, ALICE, MILLION // 12)))
+    assert list(drain.observe(redeem)) == []
+
+
+def test_a_share_token_that_is_another_contract_is_configured() -> None:
+    shares = address("lp token")
+    leave = execution(
+        call(BANK, "exit()", burn(shares, 40), call(ALICE, value=MILLION * 4 // 10)), context=Context(supplies={shares: 100})
+    )
+    assert list(guard(share_tokens={BANK: shares}).observe(leave)) == []
+    assert verdicts(guard().observe(pending(leave))) == [("outflow", Severity.CRITICAL)]
+
+
+def test_assets_moved_to_the_house_s_own_strategy_are_not_lost_but_loot_deposited_there_is() -> None:
+    invest = execution(call(VAULT, "invest()", move(DOLLAR, VAULT, LENDER, MILLION)))
+    loot = execution(
+        call(THIEF, "go()", call(BANK, "withdraw()", call(THIEF, value=MILLION)), call(VAULT, "deposit()", value=MILLION // 2))
+    )
+    assert list(guard().observe(pending(invest))) == []
+    assert verdicts(guard().observe(pending(loot))) == [("outflow", Severity.CRITICAL)]
+
+
+def test_a_transaction_that_fails_takes_nothing() -> None:
+    whole = execution(call(BANK, "withdraw()", call(THIEF, value=MILLION), ok=False))
+    assert list(guard().observe(whole)) == []
+
+
+def test_the_tracer_s_absence_changes_nothing() -> None:
+    assert verdicts(guard().observe(degraded(pending(withdrawal(MILLION))))) == [("outflow", Severity.CRITICAL)]
+
+
+def slowly(drain: Drain, amount: int, blocks: int, step: int = 1) -> int | None:
+    """Take `amount` in each of `blocks` blocks, from block 2 on; how many were mined when a budget first said so."""
+    for n in range(blocks):
+        height = 2 + n * step
+        drain.observe(block(height))
+        found = [f for f in drain.observe(at(height, withdrawal(amount))) if f.kind == "budget"]
+        drain.observe(committed(height, height - 64))
+        if found:
+            assert found[0].severity is Severity.CRITICAL
+            return n + 1
+    return None
+
+
+@pytest.mark.parametrize(("blocks", "lost"), [(50, 0.04), (600, 0.06), (3600, 0.16), (7200, 0.16)])
+def test_a_slow_drain_of_a_third_is_stopped_by_one_window_or_another(blocks: int, lost: float) -> None:
+    taken = slowly(guard(), MILLION * 3 // 10 // blocks, blocks)
+    assert taken is not None
+    assert taken * 0.3 / blocks <= lost
+
+
+def test_below_every_budget_nothing_is_said() -> None:
+    assert slowly(guard(), MILLION // 1000, 12, step=100) is None
+
+
+def test_what_flows_back_refills_the_budget() -> None:
+    drain = guard()
+    for height in range(2, 60):
+        drain.observe(block(height))
+        assert list(drain.observe(at(height, withdrawal(MILLION * 2 // 100, SENDER)))) == []
+        assert list(drain.observe(at(height, deposit(MILLION * 2 // 100)))) == []
+
+
+def test_the_first_transaction_of_a_private_drain_is_enough() -> None:
+    drain = guard()
+    drain.observe(block(2))
+    sweep = execution(call(THIEF, "sweep()", call(VAULT, "rebalance()", move(DOLLAR, VAULT, THIEF, MILLION // 4))))
+    assert ("budget", Severity.CRITICAL) in verdicts(drain.observe(at(2, sweep)))
+
+
+def test_twenty_accounts_and_one_sink_are_one_beneficiary() -> None:
+    drain, kinds = guard(budgets=((86400, 0.5),)), []
+    for n in range(20):
+        height = 2 + 100 * n
+        drain.observe(block(height))
+        whole = execution(call(BANK, "withdraw()", call(SINK, value=MILLION // 500)), sender=address(f"mule {n}"))
+        kinds += verdicts(drain.observe(at(height, whole)))
+    assert kinds
+    assert set(kinds) == {("beneficiary", Severity.WARNING)}
+
+
+def test_a_window_that_has_not_been_watched_in_full_says_so() -> None:
+    drain = guard(budgets=((60, 0.03),))
+    drain.observe(block(2))
+    (early,) = (f for f in drain.observe(at(2, withdrawal(MILLION * 4 // 100))) if f.kind == "budget")
+    drain.observe(block(200))
+    late = next(f for f in drain.observe(at(200, withdrawal(MILLION * 4 // 100))) if f.kind == "budget")
+    assert (early.evidence["window_filled"], early.evidence["window_seconds"]) == (0, 60)
+    assert (late.evidence["window_filled"], late.evidence["window_seconds"]) == (1, 60)
+
+
+def test_pending_transactions_never_touch_a_budget_and_a_second_look_counts_once() -> None:
+    drain = guard()
+    before = pickle.dumps(drain)
+    for _ in range(50):
+        drain.observe(pending(withdrawal(MILLION * 2 // 100)))
+    assert pickle.dumps(drain) == before
+    drain.observe(block(2))
+    whole = at(2, withdrawal(MILLION * 2 // 100))
+    assert list(drain.observe(whole)) == []
+    assert list(drain.observe(msgspec.structs.replace(whole, supersedes=True))) == []
+
+
+def test_a_drain_that_a_reorg_took_back_gives_its_budget_back() -> None:
+    drain = guard()
+    for _ in range(5):
+        drain.observe(block(2))
+        assert list(drain.observe(at(2, withdrawal(MILLION * 2 // 100)))) == []
+        drain.observe(reverted(2, 2))
+
+
+def test_balances_within_a_block_follow_its_transactions() -> None:
+    drain = guard(budgets=())
+    drain.observe(block(2))
+    assert verdicts(drain.observe(at(2, withdrawal(MILLION * 9 // 10)))) == [("outflow", Severity.CRITICAL)]
+    (rest,) = drain.observe(at(2, withdrawal(MILLION * 5 // 100)))
+    assert isinstance(rest, Finding)
+    assert rest.evidence["share"] == 0.5
+
+
+EVERYONE = {CHAIN: Watch()}
+
+
+def robbed(*more: Call, taken: int = 90) -> Execution:
+    whole = call(THIEF, "go()", call(BANK, "withdraw()", move(DOLLAR, BANK, THIEF, taken), *more), *more)
+    return execution(whole, context=Context(balances={DOLLAR: {BANK: 100}}))
+
+
+def test_without_a_watch_list_a_robbed_contract_is_found_and_a_purse_is_not() -> None:
+    assert verdicts(Drain(EVERYONE).observe(robbed())) == [("outflow", Severity.CRITICAL)]
+    assert list(Drain(EVERYONE).observe(robbed(taken=100))) == [], "a forwarder hands over all it has"
+    assert verdicts(Drain({}).observe(robbed())) == [("outflow", Severity.WARNING)], "on a chain that nobody watches"
+
+
+def test_without_a_watch_list_wallets_and_bots_emptying_themselves_are_nobody_s_loss() -> None:
+    own = execution(call(THIEF, "sweep()", move(DOLLAR, THIEF, SENDER, 90)), context=Context(balances={DOLLAR: {THIEF: 100}}))
+    wallet = execution(call(THIEF, "pull()", move(DOLLAR, ALICE, THIEF, 90)), context=Context(balances={DOLLAR: {ALICE: 100}}))
+    multisend = execution(
+        call(THIEF, "send()", call(ALICE, value=45), call(BANK, value=45)),
+        context=Context(balances={NATIVE: {THIEF: 100, ALICE: 5}}),
+    )
+    for honest in (own, wallet, multisend):
+        assert list(Drain(EVERYONE).observe(honest)) == []
+
+
+@given(st.integers(-(2**260), 2**260), st.integers(-(2**260), 2**300), st.floats())
+def test_whatever_a_node_says_nothing_raises(amount: int, held: int, price: float) -> None:
+    drain = Drain(WATCH)
+    drain.observe(block(1))
+    drain.observe(reading(BANK, 1, "holdings", {NATIVE: held}, amount))
+    drain.observe(Price(chain=CHAIN, at=0.0, position=place(1), token=NATIVE, value=price))
+    list(drain.observe(at(2, withdrawal(amount))))
+    list(drain.observe(at(2, deposit(amount))))
+
+
+def test_settings_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(ValueError, match="must rise"):
+        Drain(warn_share=0.3, pause_share=0.2)
+
+
+def test_an_execution_in_a_block_nobody_announced_is_judged_all_the_same() -> None:
+    whole = msgspec.structs.replace(withdrawal(MILLION // 2), position=Position(7, "0x7"))
+    assert ("outflow", Severity.CRITICAL) in verdicts(guard().observe(whole))
