@@ -1,5 +1,6 @@
 """Judge recorded executions: `seawall inspect`."""
 
+import gc
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,6 +34,7 @@ def inspect(
 
     watched = _addresses(watch or [])
     allow_deep()
+    gc.freeze()  # what was imported outlives every trace; without this each collection walks it again
     words, classes, failed = Words(), list(discover().values()), False
     counts = dict.fromkeys(Verdict, 0)
     for path in files:

@@ -22,6 +22,9 @@ class Account(msgspec.Struct, gc=False):
     storage: dict[str, str] = {}
 
 
+_NOTHING = Account()
+
+
 class Diff(msgspec.Struct, gc=False):
     """prestateTracer in diff mode. A slot that is only in `pre` became zero."""
 
@@ -31,7 +34,8 @@ class Diff(msgspec.Struct, gc=False):
 
 def lay(state: State, diff: Diff) -> None:
     """Lay one transaction's diff over the state so far, in place."""
-    for address, after in diff.post.items():
+    for address in diff.pre.keys() | diff.post.keys():
+        before, after = diff.pre.get(address, _NOTHING), diff.post.get(address, _NOTHING)
         account = state.setdefault(address, {})
         if after.balance is not None:
             account["balance"] = after.balance
@@ -39,7 +43,5 @@ def lay(state: State, diff: Diff) -> None:
             account["nonce"] = hex(after.nonce)
         if after.code is not None:
             account["code"] = after.code
-        pre = diff.pre.get(address)
-        cleared = dict.fromkeys(pre.storage if pre else (), _ZERO)
-        if slots := cleared | after.storage:
+        if slots := dict.fromkeys(before.storage, _ZERO) | after.storage:
             account.setdefault("stateDiff", {}).update(slots)

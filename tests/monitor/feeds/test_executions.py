@@ -1,7 +1,9 @@
 """Executions from a real node: pending ones on a pinned head, blocks, and what happens when a trace cannot be had."""
 
+import asyncio
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -86,6 +88,21 @@ async def test_a_predecessor_of_the_same_sender_is_replayed_first() -> None:
         assert (crowd.reason, crowd.touches) == (CROWDED, (flag,))
 
 
+async def test_a_predecessor_that_clears_a_slot_and_spends_the_money_is_replayed_too() -> None:
+    async with chain() as node:
+        flag = await node.deploy(code("36600f57", "600054601457", "60006000fd", "5b5f5f5500", "5b00"))  # data clears slot 0
+        await node.ask("anvil_setStorageAt", flag, "0x0", "0x" + "00" * 31 + "01")
+        executions, (position, _) = feed(node), await head(node)
+        clearing = msgspec.structs.replace(pending(node, flag, nonce=7), input="0x01")
+        assert judged(await executions.simulate(pending(node, flag), position)).frames[0].ok
+        assert not judged(await executions.simulate(pending(node, flag), position, before=[clearing])).frames[0].ok
+
+        all_but_one = int(await node.ask("eth_getBalance", node.me, "latest"), 16) - 1
+        spending, after = pending(node, flag[:-1] + "0", value=all_but_one), pending(node, flag[:-1] + "0", value=2)
+        assert judged(await executions.simulate(after, position)).frames[0].ok
+        assert isinstance(await executions.simulate(after, position, before=[spending]), Unjudged)
+
+
 async def test_a_sender_without_the_money_is_refused_not_clean() -> None:
     async with chain() as node:
         found = await feed(node).simulate(pending(node, node.me, value=10**40), (await head(node))[0])
@@ -141,12 +158,20 @@ async def test_a_block_that_is_not_the_one_we_know_is_not_mistaken_for_it() -> N
         assert isinstance(found, Unjudged)
 
 
+async def stopped(pid: int) -> None:
+    """A signal stops a process thread by thread; until the last one has, the node may still answer."""
+    async with asyncio.timeout(5):
+        while any(task.read_text().rpartition(")")[2].split()[0] != "T" for task in Path(f"/proc/{pid}/task").glob("*/stat")):  # noqa: ASYNC110, ASYNC240 - /proc has no events
+            await asyncio.sleep(0.01)
+
+
 async def test_a_stuck_node_leaves_the_transaction_unjudged_in_time() -> None:
     async with chain() as node:
         executions, (position, _) = feed(node, node.me, trace_within=0.3), await head(node)
         await executions.contexts.refresh(position)
         os.kill(node.node.process.pid, signal.SIGSTOP)
         try:
+            await stopped(node.node.process.pid)
             found = await executions.simulate(pending(node, node.me), position)
         finally:
             os.kill(node.node.process.pid, signal.SIGCONT)
