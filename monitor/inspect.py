@@ -13,6 +13,7 @@ from detectors import discover
 from detectors.base import PAUSE_AT, WARN_AT, Basis, Detector, Finding, Watch
 from detectors.events import Block, Event, Position
 from detectors.execution import Execution
+from detectors.execution.holdings import with_holdings
 from detectors.execution.trusted import trusted
 from monitor.chains.traces import Unreadable, Words, read
 from monitor.errors import SeawallError
@@ -106,7 +107,8 @@ class Bench:
         if self._now is None or execution.position is None or place != self._now[:2] or index <= self._now[2]:
             self._begin(execution)
         self._now = (*place, index)
-        return self._observe(execution)
+        # Without logs nobody knows what had moved by the time a balance was read, so nothing is inferred from it.
+        return self._observe(with_holdings(execution) if execution.logged else execution)
 
     def _begin(self, execution: Execution) -> None:
         registry = {execution.chain: Watch(watched=self.watched, trusted=trusted(execution.chain))}

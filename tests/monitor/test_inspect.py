@@ -18,7 +18,7 @@ from monitor.demo.node import HttpNode
 from monitor.demo.wallet import ETHER, Wallet
 from monitor.inspect import Line, Verdict, inspect, verdict
 from tests.support.bytecode import HASHES, chain
-from tests.support.executions import SENDER, address, call, execution, pending, sload, sstore
+from tests.support.executions import SENDER, address, call, execution, move, pending, sload, sstore
 from tests.support.findings import finding
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,6 +68,17 @@ def test_a_robbery_is_paused_with_its_victim_and_its_numbers(tmp_path: Path) -> 
     assert robbery["findings"][0]["victims"][0] == BANK
     assert (robbery["source"], robbery["tx"], robbery["frames"]) == (str(path), ROBBERY.tx, 5)
     assert robbery["micros"] > 0
+
+
+def test_a_sweep_of_most_of_a_token_is_told_from_the_token_s_own_slots(tmp_path: Path) -> None:
+    token = address("token")
+    books = (sload(1, 1_000), sstore(1, 400), sload(2, 0), sstore(2, 600))
+    sweep = execution(call(THIEF, "go()", call(BANK, "sweep()", move(token, BANK, THIEF, 600, *books))))
+    (line,) = judged(put(tmp_path, write(sweep)))
+    (drained,) = (found for found in line.findings if found.detector == "drain")
+    assert (line.verdict, drained.victims[0], drained.evidence["share"]) == (Verdict.PAUSE, BANK, 0.6)
+    blind = execution(call(THIEF, "go()", call(BANK, "sweep()", move(token, BANK, THIEF, 600))))
+    assert not judged(put(tmp_path, write(blind)))[0].findings, "what share 600 is, nobody knows"
 
 
 def test_a_packed_file_gives_what_the_plain_one_gives(tmp_path: Path) -> None:
