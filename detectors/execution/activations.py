@@ -98,13 +98,3 @@ class Activations:
             at = self.outer[at]
         far = self.far[inner]
         return far + tuple(at for at in reversed(near) if at > far[-1]) if far else ()
-
-    def nesting(self, inner: int, selector: str | None, frames: Sequence[Frame]) -> list[int]:
-        """Activations of the same ctx around `inner`, itself included, that were entered by `selector`: outermost first."""
-        found = []
-        at = inner
-        while at >= 0:
-            if frames[self.entry[at]].selector == selector:
-                found.append(at)
-            at = self.outer[at]
-        return found[::-1]

@@ -43,6 +43,12 @@ class Money:
         self.known = structure.known
         self.execution = with_holdings(structure.execution)
         self.ledger = flows(self.execution)
+        between = {structure.acts.ctx[fellow] for fellow in structure.fellows} - {
+            structure.acts.ctx[act] for act in structure.outers
+        }
+        made_up = {a for a in between if a is not None and self.ledger.burns(a) <= self.ledger.mints(a)}
+        self._worthless = structure.party | made_up
+        self._moved = self.ledger.sums().keys()
         self._weighed: dict[tuple[str, ...], Stakes] = {}
 
     def stakes(self, victims: tuple[str, ...]) -> Stakes:
@@ -53,12 +59,14 @@ class Money:
         return found
 
     def _weigh(self, victims: tuple[str, ...]) -> Stakes:
-        gains = self.ledger.party_gain(self.party.difference(victims))
+        gains = self._real(self.ledger.party_gain(self.party.difference(victims)))
         shares = [s for v in victims if (s := self.ledger.outflow_share(v, self.execution)) is not None]
         share = max(shares, default=None)
         asset, gain = self._best(victims, gains)
         losses = self.ledger.losers()
-        given = any(amount > 0 for victim in victims if victim in losses for amount in self.ledger.assets(victim).values())
+        given = any(
+            amount > 0 for victim in victims if victim in losses for amount in self._real(self.ledger.assets(victim)).values()
+        )
         part, usd = self._relative(victims, asset, gain), self._usd(asset, gain)
         costless = min(gains.values(), default=0) >= 0
         if share is not None and share > OUTFLOW_SHARE and (usd is not None or costless or not given):
@@ -71,6 +79,13 @@ class Money:
             loser, lost, amount = loss
             return Stakes(counts=True, share=share, why="free", asset=lost, gain=gains.get(lost, amount), loser=loser)
         return Stakes(counts=False, share=share, why="none", asset=asset, gain=gain)
+
+    def _real(self, changes: dict[str, int]) -> dict[str, int]:
+        """Without tokens that the initiator or an outsider between made up: giving those away costs nothing.
+
+        An outsider whose token was burnt may be an honest vault that paid for its shares.
+        """
+        return {asset: amount for asset, amount in changes.items() if asset not in self._worthless}
 
     def _best(self, victims: tuple[str, ...], gains: dict[str, int]) -> tuple[str | None, int]:
         """The asset U gained most of, measured by what the victims lost of it."""
@@ -98,14 +113,20 @@ class Money:
         losers = self.ledger.losers()
         others = sorted(loser for loser in losers if loser not in victims and loser not in self.party and loser not in self.known)
         for loser in (*(victim for victim in victims if victim in losers), *others):
-            changes = self.ledger.assets(loser)
-            if all(amount < 0 for amount in changes.values()) and self.ledger.burns(loser) <= self.ledger.mints(loser):
+            changes = self._real(self.ledger.assets(loser))
+            if (
+                changes
+                and all(amount < 0 for amount in changes.values())
+                and self.ledger.burns(loser) <= self.ledger.mints(loser)
+            ):
                 asset, amount = min(changes.items(), key=lambda change: (change[1], change[0]))
                 return loser, asset, -amount
         return None
 
     def sold_its_own(self, first: int, end: int, contract: str, takers: frozenset[str]) -> bool:
         """By the frames first..end-1, did `contract` give away only its own token (and ether), and `takers` gain nothing?"""
+        if contract not in self._moved:
+            return False
         frames = [
             frame if first <= i < end else msgspec.structs.replace(frame, alive=False)
             for i, frame in enumerate(self.execution.frames)

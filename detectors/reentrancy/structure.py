@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 
 from detectors.base import Watch
 from detectors.execution.activations import Activations
-from detectors.execution.frames import BORROWS_CODE, CREATES, Access, Execution, Frame
+from detectors.execution.frames import BORROWS_CODE, CALL, CREATES, Access, Execution, Frame
 from detectors.execution.parties import cluster
 from detectors.execution.trusted import trusted
 
 BALANCE_OF, TRANSFER, TRANSFER_FROM = "0x70a08231", "0xa9059cbb", "0x23b872dd"
-TOKEN_CALLS = frozenset(
+EVERYDAY = frozenset(
     (
         BALANCE_OF,
         TRANSFER,
@@ -17,10 +17,9 @@ TOKEN_CALLS = frozenset(
         "0x095ea7b3",  # approve
         "0xdd62ed3e",  # allowance
         "0x18160ddd",  # totalSupply
-        "0xd0e30db0",  # deposit, of a wrapped coin
-        "0x2e1a7d4d",  # withdraw, of a wrapped coin
     )
 )
+TOKEN_CALLS = EVERYDAY | {"0xd0e30db0", "0x2e1a7d4d"}  # deposit and withdraw, of a wrapped coin
 """What everybody asks of a token: it is no sign that two contracts keep their books together."""
 
 SHALLOW = 48
@@ -92,6 +91,8 @@ class Structure:
         self.known = trusted(execution.chain) | watch.trusted
         self._mine: list[int] = []
         self._again: list[int] = []
+        self._serves: list[int] = []
+        self.operated = self._operated()
         self._first: list[int] = []
         self._index()
         self.outers: dict[int, tuple[int, ...]] = {}
@@ -102,7 +103,7 @@ class Structure:
                 self._pair(inner)
         self.looks = tuple(self._looking())
         hosts = self._hosting()
-        self.shared = {host: found for host in hosts if (found := self._shared(host)) is not None}
+        self.shared = {host: found for host in self._outermost(hosts) if (found := self._shared(host)) is not None}
         self.hosts = hosts if execution.ordered else frozenset(self.shared)
 
     @property
@@ -117,9 +118,34 @@ class Structure:
             above = acts.parent[me]
             strange = ctx is not None and ctx not in self.known
             self._mine.append(me if strange and ctx in self.party else self._mine[above] if above >= 0 else -1)
+            serves = strange and ctx in self.operated
+            self._serves.append(me if serves else self._serves[above] if above >= 0 else -1)
             again = strange and acts.outer[me] >= 0
             self._again.append(me if again else self._again[above] if above >= 0 else -1)
             self._first.append(acts.far[me][0] if acts.far[me] else me)
+
+    def _operated(self) -> frozenset[str]:
+        """Contracts that U calls by name, tokens' everyday calls aside: provenance (R4) as far as the trace itself shows it.
+
+        That is how an attacker's second contract looks which was made earlier; a protocol that U merely uses looks the same, so
+        being operated counts as a sandwich only together with an economic loss.
+        """
+        return frozenset(
+            frame.ctx
+            for frame in self.frames
+            if frame.type == CALL
+            and frame.parent >= 0
+            and frame.ctx is not None
+            and frame.selector is not None
+            and frame.selector not in EVERYDAY
+            and self.frames[frame.parent].ctx in self.party
+            and frame.ctx not in self.party
+            and frame.ctx not in self.known
+        )
+
+    def surely(self, fellow: int, outer: int) -> bool:
+        """Is this outsider one by R3 or by known provenance, rather than only because U operates it?"""
+        return self._mine[fellow] == fellow or (self._again[fellow] == fellow and self._first[fellow] < outer)
 
     def _pair(self, inner: int) -> None:
         contract = self.acts.ctx[inner]
@@ -174,6 +200,16 @@ class Structure:
         parents = {self.acts.parent[me] for me, mine in enumerate(self._mine) if mine == me}
         return frozenset(act for act in parents if act >= 0 and self._mine[act] != act)
 
+    def _outermost(self, hosts: frozenset[int]) -> Iterator[int]:
+        """The hosts that wait inside fewer than `NEAR` others, in order: each activation is then looked at a few times only."""
+        inside: list[int] = []
+        for host in sorted(hosts):
+            while inside and not self.acts.encloses(inside[-1], host):
+                inside.pop()
+            if len(inside) < NEAR:
+                yield host
+            inside.append(host)
+
     def _shared(self, host: int) -> tuple[int, int] | None:
         """By the call tree: a third contract serves the host, then somebody under U while it waits, then the host again.
 
@@ -195,7 +231,7 @@ class Structure:
     def on_behalf(self, act: int) -> tuple[list[int], list[int]]:
         """Who has an access in `act` made: the strangers above it (nearest first) up to U, and the hosts that wait above U.
 
-        Both bounded: the nearest `NEAR` callers, the nearest `NEAR` hosts.
+        Both bounded: the nearest `NEAR` callers, the hosts among the nearest contracts of U.
         """
         ours = self._mine[act]
         chain: list[int] = []
@@ -207,7 +243,9 @@ class Structure:
             at = self.acts.parent[at]
         waiting: list[int] = []
         here = self.acts.ctx[act]
-        while ours >= 0 and len(waiting) < NEAR:
+        for _ in range(2 * NEAR):
+            if ours < 0:
+                break
             at = self.acts.parent[ours]
             if at in self.hosts and self.acts.ctx[at] != here:
                 waiting.append(at)
@@ -228,13 +266,21 @@ class Structure:
         """
         contract, start = self.acts.ctx[inner], self.acts.parent[inner]
         ours = self._mine[start]
-        while ours > outer and self.acts.ctx[ours] == contract:
+        for _ in range(LOOKS):
+            if ours <= outer or self.acts.ctx[ours] != contract:
+                break
             ours = self._mine[self.acts.parent[ours]]
         if ours > outer:  # one of U explains the sandwich better than any protocol that happens to wait twice
             return ours
         if self.acts.ctx[outer] in self.party:  # sent straight to it: who stands above is then no sign of an attacker
             return -1
-        return self._repeated(outer, start, contract)
+        found = self._repeated(outer, start, contract)
+        return found if found >= 0 else self._served(outer, start)
+
+    def _served(self, outer: int, start: int) -> int:
+        """The nearest contract between that U operates in this transaction."""
+        at = self._serves[start]
+        return at if at > outer else -1
 
     def _repeated(self, outer: int, start: int, contract: str | None) -> int:
         """The nearest contract between that also waits above `outer`."""

@@ -1,12 +1,12 @@
 """Without storage order: what the call tree, the logs and the flows allow to say."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
 
-from detectors.execution.frames import Log
-from detectors.reentrancy.structure import TRANSFER, TRANSFER_FROM, argument
 from detectors.reentrancy.verdict import Scale, Verdict
 
-MINT = "0x40c10f19"
+DEEDS = 64
+"""How many deeds of a consumer after its look are considered."""
 
 
 def verdicts(scale: Scale) -> Iterator[Verdict]:
@@ -16,7 +16,7 @@ def verdicts(scale: Scale) -> Iterator[Verdict]:
     for inner, outers in structure.outers.items():
         if not structure.alive[scale.acts.entry[inner]]:
             continue
-        for outer in outers:
+        for outer in {outers[0], outers[-1]}:
             found = _pair(scale, outer, inner)
             if found is not None and (found.kind, found.victims, round(100 * found.confidence)) not in met:
                 met.add((found.kind, found.victims, round(100 * found.confidence)))
@@ -55,25 +55,6 @@ def _pair(scale: Scale, outer: int, inner: int) -> Verdict | None:
 
 def _moved_on(scale: Scale, consumer: int, look: int, branch: int) -> bool:
     """After its look (a frame), did the consumer's contract send U value, or say in an event that it changed?"""
-    contract, structure = scale.acts.ctx[consumer], scale.structure
-    following = scale.acts.last[branch] + 1
-    end = scale.acts.entry[following] if following < len(scale.acts) else len(scale.frames)
-    if any(_pays_us(scale, i, contract) for i in range(look + 1, end)):
-        return True
-    return any(
-        isinstance(step, Log)
-        and step.address == contract
-        and step.before > look
-        and structure.alive[step.frame]
-        and scale.acts.encloses(branch, scale.acts.of[step.frame])
-        for step in structure.execution.steps
-    )
-
-
-def _pays_us(scale: Scale, i: int, contract: str | None) -> bool:
-    frame, party = scale.frames[i], scale.structure.party
-    if frame.parent < 0 or scale.frames[frame.parent].ctx != contract or not scale.structure.alive[i]:
-        return False
-    if frame.selector in (TRANSFER, MINT):
-        return argument(frame) in party
-    return bool(frame.value and frame.ctx in party) or (frame.selector == TRANSFER_FROM and argument(frame, 1) in party)
+    deeds = scale.deeds.get(scale.acts.ctx[consumer], ())
+    first = bisect_right(deeds, (look, len(scale.acts)))
+    return any(branch <= act <= scale.acts.last[branch] for _, act in deeds[first : first + DEEDS])

@@ -2,12 +2,13 @@
 
 import msgspec
 
-from detectors.execution.frames import CALL, CREATES, Log
+from detectors.execution.activations import Activations
+from detectors.execution.frames import CALL, CREATES, Frame, Log
 from detectors.execution.ledger import TRANSFER as MOVED
 from detectors.execution.ledger import ZERO
 from detectors.reentrancy.money import Money, Stakes
 from detectors.reentrancy.ordered import Conflict
-from detectors.reentrancy.structure import TRANSFER, TRANSFER_FROM, Structure, argument
+from detectors.reentrancy.structure import LOOKS, TRANSFER, TRANSFER_FROM, Structure, argument
 
 STRUCTURAL, CONFLICT, ECONOMICS = 0.3, 0.4, 0.3
 
@@ -90,7 +91,8 @@ class Scale:
         self.frames = structure.frames
         self.money = Money(structure)
         self.payers = _payers(structure)
-        self.rewards = _rewards(structure)
+        self.turns = _turns(self.acts, self.frames, self.payers)
+        self.deeds, self.rewards = _rewards(structure)
 
     def _sells_itself(self, outer: int, inner: int, fellow: int) -> bool:
         """A fee token's swap-back: in the middle of a transfer the token calls a router by name, to sell what it holds of itself.
@@ -113,6 +115,8 @@ class Scale:
         own = self._sells_itself(outer, inner, fellow)
         structural = 0.0 if own or self._by_design(outer, inner, fellow) else STRUCTURAL
         stakes = self.money.stakes(victims)
+        if not self.structure.surely(fellow, outer) and not stakes.counts:
+            structural = 0.0
         if own:
             stakes = msgspec.structs.replace(stakes, counts=False, why="own", loser=None)
         if seen is not None and not own and not stakes.counts and self._overwrote_a_debit(seen):
@@ -182,7 +186,21 @@ class Scale:
         selector, contract = self.frames[self.acts.entry[inner]].selector, self.acts.ctx[inner]
         if selector is None or contract is None or not self.money.falls(contract):
             return 0
-        return sum(turn in self.payers for turn in self.acts.nesting(inner, selector, self.frames))
+        return self.turns[inner]
+
+
+def _turns(acts: Activations, frames: list[Frame], payers: set[int]) -> list[int]:
+    """For each activation: itself and those of the same contract and entry around it, counting the ones that paid."""
+    counts: list[int] = []
+    for act, outer in enumerate(acts.outer):
+        selector = frames[acts.entry[act]].selector
+        at = outer
+        for _ in range(LOOKS):
+            if at < 0 or frames[acts.entry[at]].selector == selector:
+                break
+            at = acts.outer[at]
+        counts.append((act in payers) + (counts[at] if at >= 0 and frames[acts.entry[at]].selector == selector else 0))
+    return counts
 
 
 def _payers(structure: Structure) -> set[int]:
@@ -200,22 +218,33 @@ def _payers(structure: Structure) -> set[int]:
     return paid
 
 
-def _rewards(structure: Structure) -> set[int]:
-    """Activations of strangers that handed ether, tokens or a mint of their own to U or an outsider between."""
+def _rewards(structure: Structure) -> tuple[dict[str | None, list[tuple[int, int]]], set[int]]:
+    """What strangers did that can be seen without storage.
+
+    (contract -> (position, activation) whenever it handed something to U or an outsider, or emitted an event, in order;
+    the activations that handed over ether, tokens, or a mint of their own).
+    """
     acts, frames = structure.acts, structure.frames
     ours = structure.party | (
         {acts.ctx[fellow] for fellow in structure.fellows} - {acts.ctx[inner] for inner in structure.outers}
     )
-    found = set()
+    deeds: dict[str | None, list[tuple[int, int]]] = {}
+    rewards = set()
     for i, frame in enumerate(frames):
-        if frame.parent < 0 or not structure.alive[i] or frames[frame.parent].ctx in ours:
+        giver = frames[frame.parent].ctx if frame.parent >= 0 else None
+        if giver is None or not structure.alive[i] or giver in ours:
             continue
         to = argument(frame, 1) if frame.selector == TRANSFER_FROM else argument(frame) if frame.selector in HANDS_OVER else None
         if to in ours or (frame.value and frame.type == CALL and frame.ctx in ours):
-            found.add(acts.of[frame.parent])
+            rewards.add(acts.of[frame.parent])
+            deeds.setdefault(giver, []).append((i, acts.of[frame.parent]))
     for step in structure.execution.steps:
-        if isinstance(step, Log) and structure.alive[step.frame] and len(step.topics) >= 3 and step.topics[0] == MOVED:
-            giver, taker = ("0x" + topic[-40:] for topic in step.topics[1:3])
-            if taker in ours and giver in (ZERO, step.address):
-                found.add(acts.of[step.frame])
-    return found
+        if isinstance(step, Log) and structure.alive[step.frame]:
+            deeds.setdefault(step.address, []).append((step.before, acts.of[step.frame]))
+            if len(step.topics) >= 3 and step.topics[0] == MOVED and step.address not in ours:
+                source, taker = ("0x" + topic[-40:] for topic in step.topics[1:3])
+                if taker in ours and source in (ZERO, step.address):
+                    rewards.add(acts.of[step.frame])
+    for done in deeds.values():
+        done.sort()
+    return deeds, rewards

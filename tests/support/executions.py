@@ -165,7 +165,7 @@ def balance_of(token: str, holder: str, returns: int) -> Call:
     return static(token, "balanceOf(address)", args=(holder,), returns=returns)
 
 
-def execution(  # noqa: PLR0913 (an execution has that many sides; all have defaults)
+def execution(
     root: Call,
     *,
     sender: str = SENDER,

@@ -46,10 +46,20 @@ def frames(draw: st.DrawFn) -> list[Frame]:
         data = None if argument is None else (head or "0x") + argument[2:] * draw(st.integers(1, 3))
         made.append(
             Frame(
-                kind, above.ctx if above else draw(places), to, above.ctx if above and borrowed else to, draw(st.sampled_from([0, 0, 1, 10**30])), head,
-                data, ok, ok and (above is None or above.alive), parent, above.depth + 1 if above else 0, draw(words),
+                kind,
+                above.ctx if above else draw(places),
+                to,
+                above.ctx if above and borrowed else to,
+                draw(st.sampled_from([0, 0, 1, 10**30])),
+                head,
+                data,
+                ok,
+                ok and (above is None or above.alive),
+                parent,
+                above.depth + 1 if above else 0,
+                draw(words),
             )
-        )  # fmt: skip
+        )
     return made
 
 
@@ -86,9 +96,17 @@ def executions(draw: st.DrawFn) -> Execution:
         prices=draw(st.dictionaries(st.sampled_from(["native", *PLACES]), st.floats(0, 1e6), max_size=1)),
     )
     return Execution(
-        chain="eip155:1", at=1.0, tx="0x01", stage=draw(st.sampled_from(Stage)), frames=made, steps=steps, storage=draw(st.sampled_from(["ordered", "none"])),
-        logged=draw(st.booleans()), complete=draw(st.booleans()), context=context,
-    )  # fmt: skip
+        chain="eip155:1",
+        at=1.0,
+        tx="0x01",
+        stage=draw(st.sampled_from(Stage)),
+        frames=made,
+        steps=steps,
+        storage=draw(st.sampled_from(["ordered", "none"])),
+        logged=draw(st.booleans()),
+        complete=draw(st.booleans()),
+        context=context,
+    )
 
 
 @settings(max_examples=400, deadline=None)
