@@ -111,15 +111,18 @@ class Lane:
                 await asyncio.sleep(wait)
 
     async def _live(self) -> NodeError:
-        rpc = await Rpc.connect(self._url, provider=self.provider, chain=self.chain, max_size=LANES[self.name])
+        prompt = self.name == "pending"
+        rpc = await Rpc.connect(self._url, provider=self.provider, chain=self.chain, max_size=LANES[self.name], prompt=prompt)
         try:
             await self._check(rpc)
             self._rpc = rpc
             self.state = LaneState(up=True, error=None, since=time.time(), connects=self.state.connects + 1)
             self._changed()
             self._up.set()
-            self._pulse.beat()
             log.info("node_up", chain=self.chain, provider=self.provider, lane=self.name)
+            await asyncio.wait((rpc.closed,), timeout=STEADY)
+            if not rpc.closed.done():
+                self._pulse.beat()  # only one that lasts may hurry the others, or a node that hangs up would be hammered
             return await asyncio.shield(rpc.closed)
         finally:
             self._rpc = None

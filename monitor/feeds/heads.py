@@ -39,7 +39,7 @@ LONGEST_WAIT = 4.0
 
 
 class FinalityBroken(NodeError):
-    """The node's chain contradicts a block that was final: nothing is followed until it agrees again."""
+    """The node's chain contradicts or does not reach a block that was final: nothing is followed until it agrees again."""
 
 
 class Ingested(msgspec.Struct, frozen=True, kw_only=True):
@@ -238,6 +238,12 @@ class Heads:
     async def _ancestor(self, extent: Extent, tip: Position) -> Position | None:
         """The newest block that is ours and the chain's. None: wait, the chain is only shorter, which a lagging node's is too."""
         head = extent.head.position
+        oldest = max(self.lineage.final, self.lineage.bottom.height if self.lineage.bottom else 0)
+        if head.height < oldest:
+            raise FinalityBroken(
+                f"{self._chain.chain}: the node's head is {head.height}, but block {oldest} was final or long processed; "
+                "is it still syncing, or another network? Nothing is followed until it catches up"
+            )
         height = min(tip.height, head.height)
         while (own := self.lineage.at(height)) is not None:
             theirs = head if height == head.height else await self._position(height)

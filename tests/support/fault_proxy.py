@@ -45,7 +45,7 @@ class FaultProxy:
         self.upstream = upstream
         self.pushes: PushRule = unchanged
         self.replies: ReplyRule = unchanged_reply
-        self.refuse: HTTPStatus | None = None
+        self.refusing: Callable[[], HTTPStatus | None] = lambda: None
         self.asked: list[str] = []
         self.connections = 0
         self.port = 0
@@ -93,7 +93,8 @@ class FaultProxy:
 
     async def _greet(self, connection: ServerConnection, _: Request) -> Response | None:
         await self._through.wait()
-        return None if self.refuse is None else connection.respond(self.refuse, "no\n")
+        status = self.refusing()
+        return None if status is None else connection.respond(status, "no\n")
 
     async def _serve(self, client: ServerConnection) -> None:
         self.connections += 1

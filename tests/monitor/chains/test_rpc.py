@@ -220,14 +220,14 @@ async def test_a_reply_nested_a_thousand_deep_is_handed_over_raw(rpc: Rpc, proxy
 
 @pytest.mark.parametrize("status", [HTTPStatus.FORBIDDEN, HTTPStatus.BAD_GATEWAY])
 async def test_a_refused_handshake_says_so_without_the_key(proxy: FaultProxy, status: HTTPStatus) -> None:
-    proxy.refuse = status
+    proxy.refusing = lambda: status
     with pytest.raises(NodeUnreachable, match=f"HTTP {status}") as raised:
         await Rpc.connect(f"{proxy.ws}/v3/{KEY}?token={KEY}", provider="node", chain=CHAIN)
     assert KEY not in str(raised.value)
 
 
 async def test_a_throttled_handshake_is_told_apart(proxy: FaultProxy) -> None:
-    proxy.refuse = HTTPStatus.TOO_MANY_REQUESTS
+    proxy.refusing = lambda: HTTPStatus.TOO_MANY_REQUESTS
     with pytest.raises(RpcRefused) as raised:
         await Rpc.connect(proxy.ws, provider="node", chain=CHAIN)
     assert raised.value.throttled

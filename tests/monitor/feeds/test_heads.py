@@ -127,6 +127,20 @@ async def test_a_chain_that_contradicts_what_was_final_stops_the_cursor_and_says
         assert followed.ledger.reverts == []
 
 
+async def test_a_rollback_below_what_was_final_stops_the_cursor_too() -> None:
+    async with (
+        talking("--slots-in-an-epoch", "1") as (node, chain),
+        following(node.ws, await chain.head(), every=0.1) as followed,
+    ):
+        await chain.speak(8)
+        await followed.settled(chain)
+        await chain.call("anvil_rollback", 6)
+        await followed.until(lambda: "catches up" in (followed.heads.trouble or ""))
+        await asyncio.sleep(2.5)
+        assert followed.ledger.reverts == []
+        assert followed.link.state.up
+
+
 async def test_finality_is_told_with_each_block_and_never_goes_back() -> None:
     async with talking("--slots-in-an-epoch", "1") as (node, chain), following(node.ws, await chain.head()) as followed:
         await chain.speak(8)

@@ -1,0 +1,130 @@
+"""Three connections to one node that come back by themselves, and never to the wrong one."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable
+from http import HTTPStatus
+
+import pytest
+
+from monitor.chains.link import LANES, Link
+from monitor.demo.anvil import Anvil, free_port
+from monitor.errors import NodeGarbled, NodeUnreachable
+from monitor.metrics import REGISTRY
+from tests.support.chain import CHAIN
+from tests.support.fault_proxy import FaultProxy
+
+
+@contextlib.asynccontextmanager
+async def linked(url: str, chain: str = CHAIN) -> AsyncIterator[Link]:
+    link = Link(url, chain=chain, provider="node")
+    running = asyncio.create_task(link.run())
+    try:
+        yield link
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def _until(true: Callable[[], bool], within: float = 15.0) -> None:
+    async with asyncio.timeout(within):
+        while not true():  # noqa: ASYNC110 - seen from outside
+            await asyncio.sleep(0.01)
+
+
+def _up() -> float | None:
+    return REGISTRY.get_sample_value("seawall_node_up", {"chain": CHAIN, "provider": "node"})
+
+
+async def test_each_lane_is_a_connection_of_its_own() -> None:
+    async with await Anvil.start() as node, FaultProxy(node.ws) as proxy, linked(proxy.ws) as link:
+        assert not link.state.up
+        with pytest.raises(NodeUnreachable, match="not connected yet"):
+            await link.requests.call("eth_chainId", timeout=1)
+        rpcs = [await lane.ready() for lane in (link.heads, link.pending, link.requests)]
+        assert len({id(rpc) for rpc in rpcs}) == proxy.connections == len(LANES)
+        assert await link.requests.call("eth_blockNumber", timeout=5) == "0x0"
+        assert link.state.up
+        assert _up() == 1
+
+
+async def test_a_lane_that_is_dropped_comes_back_and_leaves_its_siblings_alone() -> None:
+    async with await Anvil.start() as node, linked(node.ws) as link:
+        first, other = await link.heads.ready(), await link.requests.ready()
+        link.heads.drop(NodeGarbled("nonsense"))
+        await _until(lambda: link.heads.state.connects == 2)
+        assert await link.heads.ready() is not first
+        assert link.requests.rpc is other
+
+
+async def test_a_node_that_is_not_up_yet_is_met_when_it_comes() -> None:
+    port = free_port()
+    async with linked(f"ws://127.0.0.1:{port}") as link:
+        await _until(lambda: link.state.error is not None)
+        assert "is the node up" in (link.state.error or "")
+        assert _up() == 0
+        async with await Anvil.start(port=port) as node:
+            await _until(lambda: link.state.up)
+            assert link.state.error is None
+            node.process.kill()
+            await _until(lambda: not link.state.up)
+            assert _up() == 0
+        async with await Anvil.start(port=port):
+            await _until(lambda: link.state.up)
+
+
+async def test_the_wrong_chain_is_refused_with_both_names_and_accepted_once_right() -> None:
+    async with (
+        await Anvil.start("--chain-id", "5") as wrong,
+        await Anvil.start() as right,
+        FaultProxy(wrong.ws) as proxy,
+        linked(proxy.ws) as link,
+    ):
+        await _until(lambda: all(lane.error for lane in link.state.lanes.values()))
+        assert "eip155:5" in (link.state.error or "")
+        assert CHAIN in (link.state.error or "")
+        with pytest.raises(NodeUnreachable, match="serves chain"):
+            await link.requests.call("eth_blockNumber", timeout=1)
+        proxy.upstream = right.ws
+        await _until(lambda: link.state.up)
+
+
+async def test_a_node_that_refuses_is_not_hammered() -> None:
+    async with await Anvil.start() as node, FaultProxy(node.ws) as proxy:
+        tries = 0
+
+        def refused() -> HTTPStatus:
+            nonlocal tries
+            tries += 1
+            return HTTPStatus.TOO_MANY_REQUESTS
+
+        proxy.refusing = refused
+        async with linked(proxy.ws) as link:
+            await _until(lambda: tries >= 3)
+            await asyncio.sleep(3.0)
+            assert tries < 30
+            assert "429" in (link.state.error or "")
+            proxy.refusing = lambda: None
+            await _until(lambda: link.state.up)
+
+
+@pytest.mark.parametrize("after", [0.0, 0.02])
+async def test_a_node_that_hangs_up_after_every_greeting_is_not_hammered_either(after: float) -> None:
+    async with await Anvil.start() as node, FaultProxy(node.ws) as proxy:
+
+        def hang_up(_: tuple[str, ...], frame: bytes) -> Iterable[bytes]:
+            asyncio.get_running_loop().call_later(after, proxy.reset)
+            return (frame,)
+
+        proxy.replies = hang_up
+        async with linked(proxy.ws) as link:
+            await asyncio.sleep(3.0)
+            assert 3 <= proxy.connections < 30
+            proxy.replies = lambda _, frame: (frame,)
+            await _until(lambda: link.state.up)
+
+
+async def test_what_people_read_of_a_link_holds_no_key() -> None:
+    async with linked(f"ws://user:s3cr3t@127.0.0.1:{free_port()}/v3/s3cr3t?k=s3cr3t") as link:
+        await _until(lambda: link.state.error is not None)
+        assert "s3cr3t" not in repr(link.state)

@@ -1,0 +1,263 @@
+"""The follower behind a proxy that drops, doubles, spoils and swallows: what was processed still equals the chain."""
+
+import asyncio
+import contextlib
+import json
+import random
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from detectors.events import Position
+from monitor.demo.anvil import Anvil
+from monitor.feeds.heads import Ingested
+from tests.support.chain import TalkingChain
+from tests.support.fault_proxy import FaultProxy, answer
+from tests.support.following import Following, following
+
+
+@contextlib.asynccontextmanager
+async def behind_a_proxy(**options: Any) -> AsyncIterator[tuple[TalkingChain, FaultProxy, Following]]:  # noqa: ANN401 - as following
+    async with await Anvil.start() as node, FaultProxy(node.ws) as proxy:
+        chain = await TalkingChain.on(node)
+        async with following(proxy.ws, await chain.head(), **options) as followed:
+            await followed.until(lambda: followed.link.state.up)
+            yield chain, proxy, followed
+        await chain.close()
+
+
+async def test_heads_that_never_come_are_made_up_for_by_the_timer() -> None:
+    async with behind_a_proxy(every=0.2) as (chain, proxy, followed):
+        proxy.pushes = lambda _: ()
+        await chain.speak(5)
+        await followed.settled(chain)
+        assert proxy.connections == 3
+
+
+async def test_doubled_reordered_and_spoiled_heads_are_only_rings() -> None:
+    late: list[bytes] = []
+
+    def odd(frame: bytes) -> Iterable[bytes]:
+        late.append(frame)
+        return (frame, b"\x00garbage", frame) if len(late) % 2 else (late[-2], frame, b"[1,")
+
+    async with behind_a_proxy() as (chain, proxy, followed):
+        proxy.pushes = odd
+        await chain.speak(20)
+        await followed.settled(chain)
+        heights = [step.block.position.height for step in followed.ledger.steps if isinstance(step, Ingested)]
+        assert heights == list(range(2, 22))
+        assert proxy.connections == 3
+
+
+async def test_logs_left_out_are_not_believed() -> None:
+    lies: Iterator[list[Any] | None] = iter([[], None, [], []])
+
+    def lying(methods: tuple[str, ...], frame: bytes) -> Iterable[bytes]:
+        if methods == ("eth_getLogs",) and json.loads(frame)["result"]:
+            kept = next(lies, None)
+            frame = answer(frame, lambda reply: reply.update(result=reply["result"] if kept is None else kept))
+        return (frame,)
+
+    async with behind_a_proxy() as (chain, proxy, followed):
+        proxy.replies = lying
+        await chain.speak(3)
+        await followed.settled(chain)
+        assert proxy.asked.count("eth_getLogs") == 6
+
+
+async def test_a_node_that_always_leaves_logs_out_never_moves_the_cursor_until_it_stops() -> None:
+    def one_short(methods: tuple[str, ...], frame: bytes) -> Iterable[bytes]:
+        if methods == ("eth_getLogs",):
+            frame = answer(frame, lambda reply: reply.update(result=reply["result"][:1] and [_altered(reply["result"][0])]))
+        return (frame,)
+
+    def _altered(entry: dict[str, Any]) -> dict[str, Any]:
+        return entry | {"address": "0x" + "77" * 20}
+
+    async with behind_a_proxy() as (chain, proxy, followed):
+        start = followed.heads.tip
+        proxy.replies = one_short
+        await chain.speak()
+        await followed.until(lambda: "header promises" in (followed.heads.trouble or ""))
+        assert followed.heads.tip == start
+        proxy.replies = lambda _, frame: (frame,)
+        await followed.settled(chain)
+        assert followed.heads.trouble is None
+
+
+async def test_a_block_of_another_height_or_shape_is_not_taken() -> None:
+    spoils: Iterator[dict[str, Any]] = iter(
+        [
+            {"number": "0x1"},
+            {"hash": "0x12"},
+            {"number": "-0x5"},
+            {"timestamp": "soon"},
+            {"transactions": [7]},
+            {"parentHash": None},
+        ]
+    )
+
+    def spoil(methods: tuple[str, ...], frame: bytes) -> Iterable[bytes]:
+        if methods[0] == "eth_getBlockByNumber" and (changed := next(spoils, None)):
+            reply = json.loads(frame)
+            first = reply[0] if isinstance(reply, list) else reply
+            first["result"].update(changed)
+            frame = json.dumps(reply).encode()
+        return (frame,)
+
+    async with behind_a_proxy() as (chain, proxy, followed):
+        proxy.replies = spoil
+        await chain.speak(2)
+        await chain.speak(4)
+        await followed.settled(chain)
+
+
+async def test_lost_and_throttled_replies_are_asked_again_on_the_same_connection() -> None:
+    turns = iter(["lost", "limit", "", "limit", "lost", ""])
+    limit = {"code": -32005, "message": "limit exceeded"}
+
+    def failing(methods: tuple[str, ...], frame: bytes) -> Iterable[bytes]:
+        turn = next(turns, "")
+        if turn == "lost":
+            return ()
+        if turn == "limit":
+            ids = json.loads(frame)
+            ids = [one["id"] for one in ids] if isinstance(ids, list) else [ids["id"]]
+            refused = [{"jsonrpc": "2.0", "id": one, "error": limit} for one in ids]
+            return (json.dumps(refused if len(methods) > 1 else refused[0]).encode(),)
+        return (frame,)
+
+    async with behind_a_proxy(within=0.2) as (chain, proxy, followed):
+        proxy.replies = failing
+        await chain.speak(6)
+        await followed.settled(chain)
+        assert proxy.connections == 3
+
+
+async def test_a_cut_or_swallowed_connection_is_replaced_and_nothing_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.chains.rpc.PING", 0.3)
+    async with behind_a_proxy(within=0.1) as (chain, proxy, followed):
+        await chain.speak(2)
+        proxy.reset()
+        await chain.speak(2)
+        await followed.settled(chain)
+        proxy.hole()
+        await chain.speak(2)
+        await followed.until(lambda: not followed.link.state.up)
+        assert "node" in (followed.link.state.error or "")
+        await chain.speak(2)
+        proxy.clear()
+        await followed.settled(chain)
+
+
+async def test_a_node_that_turns_into_another_chain_is_refused_until_it_turns_back() -> None:
+    async with await Anvil.start("--chain-id", "5") as foreign, behind_a_proxy() as (chain, proxy, followed):
+        await chain.speak(3)
+        await followed.settled(chain)
+        processed, right = followed.ledger.logs, proxy.upstream
+        proxy.upstream = foreign.ws
+        proxy.reset()
+        await followed.until(lambda: "eip155:5" in (followed.link.state.error or ""))
+        await asyncio.sleep(0.3)
+        assert followed.ledger.logs == processed
+        proxy.upstream = right
+        await chain.speak(2)
+        await followed.settled(chain)
+        assert followed.ledger.reverts == []
+
+
+async def test_a_node_behind_its_siblings_is_not_taken_for_a_reorganisation() -> None:
+    frozen: list[bytes] = []
+
+    def lagging(methods: tuple[str, ...], frame: bytes) -> Iterable[bytes]:
+        if len(methods) > 1 and methods[0] == "eth_getBlockByNumber":
+            frozen.append(json.dumps([part | {"id": None} for part in json.loads(frame)]).encode())
+            if behind:
+                old = json.loads(frozen[0])
+                frame = json.dumps([part | {"id": now["id"]} for part, now in zip(old, json.loads(frame), strict=True)]).encode()
+        return (frame,)
+
+    behind = False
+    async with behind_a_proxy(every=0.1) as (chain, proxy, followed):
+        await chain.speak()
+        await followed.settled(chain)
+        proxy.replies = lagging
+        await followed.until(lambda: len(frozen) > 0)
+        await chain.speak(3)
+        await followed.settled(chain)
+        behind = True
+        asked = len(frozen)
+        await followed.until(lambda: len(frozen) > asked + 4)
+        behind = False
+        await chain.speak()
+        await followed.settled(chain)
+        assert followed.ledger.reverts == []
+
+
+class _Chaos:
+    """Faults by seed: frames lost, doubled, late and spoiled; replies lost, throttled and emptied."""
+
+    def __init__(self, seed: int) -> None:
+        self.dice = random.Random(seed)
+        self.late: bytes | None = None
+        self.lies = 0
+
+    def push(self, frame: bytes) -> Iterable[bytes]:
+        roll = self.dice.random()
+        if roll < 0.10:
+            return ()
+        if roll < 0.18:
+            return (frame, frame)
+        if roll < 0.26:
+            self.late, earlier = frame, self.late
+            return (earlier,) if earlier else ()
+        return (b"{]" if roll < 0.29 else frame,)
+
+    def reply(self, methods: tuple[str, ...], frame: bytes) -> Iterable[bytes]:
+        roll = self.dice.random()
+        if roll < 0.03:
+            return ()
+        if roll < 0.06 and len(methods) == 1:
+            return (
+                json.dumps(
+                    {"jsonrpc": "2.0", "id": json.loads(frame)["id"], "error": {"code": 429, "message": "slow down"}}
+                ).encode(),
+            )
+        if roll < 0.10 and methods == ("eth_getLogs",):
+            self.lies += 1
+            return (answer(frame, lambda reply: reply.update(result=[])),)
+        return (frame,)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_a_bad_quarter_of_a_minute_loses_nothing(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.chains.rpc.PING", 1.0)
+    chaos = _Chaos(seed)
+    async with behind_a_proxy(within=0.3) as (chain, proxy, followed):
+        proxy.pushes, proxy.replies = chaos.push, chaos.reply
+        until, depth = time.monotonic() + 15, 0
+        while time.monotonic() < until:
+            for _ in range(chaos.dice.randint(3, 8)):
+                await chain.speak()
+                await asyncio.sleep(0.05)
+            fault = chaos.dice.choice(["reset", "hole", "reorg", "reorg", "rollback", "none"])
+            if fault == "reset":
+                proxy.reset()
+            elif fault == "hole":
+                proxy.hole()
+                await asyncio.sleep(chaos.dice.uniform(0.5, 2.0))
+                proxy.clear()
+            elif fault == "reorg":
+                depth = chaos.dice.randint(1, 5)
+                await chain.reorg(depth)
+            elif fault == "rollback":
+                await chain.call("anvil_rollback", chaos.dice.randint(1, 3))
+        proxy.pushes, proxy.replies = (lambda frame: (frame,)), (lambda _, frame: (frame,))
+        await chain.speak()
+        await followed.settled(chain)
+        assert isinstance(followed.heads.tip, Position)
+        assert len(followed.ledger.logs) > 50
