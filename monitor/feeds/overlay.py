@@ -17,7 +17,7 @@ class Account(msgspec.Struct, gc=False):
     """What a diff says of an account; absent is unchanged."""
 
     balance: str | None = None
-    nonce: int | None = None
+    nonce: int | str | None = None
     code: str | None = None
     storage: dict[str, str] = {}
 
@@ -40,7 +40,7 @@ def lay(state: State, diff: Diff) -> None:
         if after.balance is not None:
             account["balance"] = after.balance
         if after.nonce is not None:
-            account["nonce"] = hex(after.nonce)
+            account["nonce"] = hex(after.nonce) if isinstance(after.nonce, int) else after.nonce
         if after.code is not None:
             account["code"] = after.code
         if slots := dict.fromkeys(before.storage, _ZERO) | after.storage:

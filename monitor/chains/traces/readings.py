@@ -71,4 +71,4 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 
 def too_deep(depth: int) -> TraceUnreadable:
     """The error of a tree beyond `MAX_DEPTH`."""
-    return TraceUnreadable(f"{depth:,} frames deep; at most {MAX_DEPTH:,} are judged", deep=True)
+    return TraceUnreadable(f"at least {depth:,} frames deep; at most {MAX_DEPTH:,} are judged", deep=True)

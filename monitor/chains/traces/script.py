@@ -4,17 +4,18 @@ Written for geth's engine and for revm's (anvil, reth), which differ in two ways
 frame's success is also read from the word its caller finds on the stack. And at a SELFDESTRUCT revm announces the enclosing
 call once more: the script makes that frame itself and skips what the engine announces.
 
-`step` comes before the opcode runs, so what a read gave is the stack's top at the next step of the same frame.
+`step` comes before the opcode runs, so what a read gave is the stack's top at the next step of the same frame. On revm it even
+comes before the stack is found too short, and a look beyond the stack's end would abort the trace: an attacker needs one byte
+for that, hence `takes`.
 """
 
 ACCESSES, FRAMES = 500_000, 20_000
 """Where the script stops recording and says so."""
 
 SCRIPT = """{
-events: [], accesses: 0, frames: 0, whole: true, open: null, left: null, doomed: 0, names: null,
-setup: function () {
-  this.names = {0x31: 'balance', 0x47: 'balance', 0x54: 'sload', 0x55: 'sstore', 0x5c: 'tload', 0x5d: 'tstore'};
-},
+events: [], accesses: 0, frames: 0, whole: true, open: null, left: null, doomed: 0,
+names: {0x31: 'balance', 0x47: 'balance', 0x54: 'sload', 0x55: 'sstore', 0x5c: 'tload', 0x5d: 'tstore'},
+takes: {0x31: 1, 0x47: 0, 0x54: 1, 0x55: 2, 0x5c: 1, 0x5d: 2, 0xa0: 2, 0xa1: 3, 0xa2: 4, 0xa3: 5, 0xa4: 6, 0xff: 1},
 room: function () {
   if (++this.accesses > %(accesses)d) { this.whole = false; }
   return this.whole;
@@ -25,12 +26,19 @@ account: function (word) {
   while (hex.length < 40) { hex = '0' + hex; }
   return '0x' + hex.slice(-40);
 },
+said: function (memory, start, size) {
+  var there = Math.max(0, Math.min(size, memory.length() - start));
+  var hex = there === 0 ? '0x' : toHex(memory.slice(start, start + there));
+  while (hex.length < 2 + 2 * size) { hex += '00'; }
+  return hex;
+},
 step: function (log, db) {
   if (this.open !== null) { this.open[3] = this.number(log.stack.peek(0)); this.open = null; }
   if (this.left !== null) { if (this.number(log.stack.peek(0)) === '0x0') { this.left[1] = 0; } this.left = null; }
   var op = log.op.toNumber();
   if (op < 0x31 || (op > 0x5d && op < 0xa0) || !this.whole) { return; }
-  if (this.names === null) { this.setup(); }
+  var takes = this.takes[op];
+  if (takes === undefined || log.stack.length() < takes) { return; }
   var name = this.names[op];
   if (name !== undefined) {
     if (!this.room()) { return; }
@@ -47,10 +55,7 @@ step: function (log, db) {
       while (topic.length < 64) { topic = '0' + topic; }
       topics.push('0x' + topic);
     }
-    var said = null;
-    if (size === 0) { said = '0x'; }
-    else if (size <= 4096 && start + size <= log.memory.length()) { said = toHex(log.memory.slice(start, start + size)); }
-    this.events.push(['l', topics, said]);
+    this.events.push(['l', topics, size > 4096 ? null : this.said(log.memory, start, size)]);
   } else if (op === 0xff) {
     if (++this.frames > %(frames)d) { this.whole = false; return; }
     var self = log.contract.getAddress();

@@ -80,10 +80,11 @@ class Addresses(dict[str | None, str | None]):
         if len(raw) != _ADDRESS or not is_hex(raw):
             raise TraceUnreadable(f"not an address: {raw[:60]!r}")
         lower = raw.lower()
-        if lower != raw:
-            lower = self[lower] or lower  # one object a contract, whatever case it came in
-        self[raw] = lower
-        return lower
+        if lower == raw:
+            self[raw] = raw
+            return raw
+        clean = self[raw] = self[lower]  # one object a contract, whatever case it came in
+        return clean
 
 
 class Amounts(dict[str | None, int]):

@@ -113,6 +113,26 @@ async def test_a_selfdestruct_that_is_not_allowed_does_not_swallow_what_follows(
         assert calls == [("CALL", True), ("STATICCALL", False), ("CALL", True)]
 
 
+@pytest.mark.parametrize("opcode", ["54", "55", "5c", "5d", "31", "a0", "a4", "ff"])
+async def test_one_byte_that_finds_the_stack_empty_does_not_blind_the_tracer(opcode: str) -> None:
+    async with chain() as node:
+        outer = await node.deploy(invoke(await node.deploy(opcode)), "60015450", "00")
+        first, recorded = await looks(node, outer)
+        execution = second(recorded, first)
+        assert execution.ordered
+        assert [(f.type, f.ok) for f in execution.frames] == [("CALL", True), ("CALL", False)]
+        assert story(execution)[-1] == ("sload", 1, 0)
+
+
+async def test_a_log_of_memory_nobody_wrote_is_zeros_and_a_large_one_is_unknown() -> None:
+    async with chain() as node:
+        outer = await node.deploy("60205fa0", "602061200053", "6120015fa0", "00")
+        first, recorded = await looks(node, outer)
+        fresh, large = (step.data for step in second(recorded, first).steps if isinstance(step, Log))
+        assert fresh == "0x" + "00" * 32
+        assert large is None
+
+
 async def test_a_mined_transaction_gives_the_same_recording_as_its_simulation() -> None:
     async with chain() as node:
         outer = await node.deploy(invoke(await node.deploy(TOUCHES), value=5), "00")
