@@ -45,30 +45,35 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pipeline:
-    """Detectors and policy over one fold. The dispatch tables are built once; the fold is only read here."""
+    """Each chain's detectors, and policy, over one fold. The dispatch tables are built once; the fold is only read here."""
 
-    def __init__(self, detectors: Iterable[Detector], integrations: Iterable[Watched], fold: Fold) -> None:
-        self.detectors = {detector.name: detector for detector in detectors}
+    def __init__(self, detectors: Mapping[str, Iterable[Detector]], integrations: Iterable[Watched], fold: Fold) -> None:
+        self.detectors = {chain: {detector.name: detector for detector in mine} for chain, mine in detectors.items()}
         self.watched = {watched.integration: watched for watched in integrations}
         self.fold = fold
         self.heights: dict[str, int] = {chain: position.height for chain, position in fold.cursors.items()}
         self.finalized: dict[str, int] = {}
         self.settled: dict[str, dict[str, Settled]] = {}
-        self._failures: dict[str, int] = {}
+        self._failures: dict[tuple[str, str], int] = {}
         self._asked: dict[str, set[str]] = {}
-        self._dispatch: dict[type[Event], list[Detector]] = {}
+        self._dispatch: dict[tuple[str, type[Event]], list[Detector]] = {}
         self._about: dict[tuple[str, str], list[Watched]] = {}
-        for detector in self.detectors.values():
-            for kind in detector.wants:
-                self._dispatch.setdefault(kind, []).append(detector)
+        for chain in self.detectors:
+            self._build(chain)
         for watched in self.watched.values():
             for contract in watched.contracts:
                 self._about.setdefault((watched.chain, contract), []).append(watched)
 
     @property
-    def quarantined(self) -> list[str]:
-        """Detectors left out because they kept failing."""
-        return [name for name, count in self._failures.items() if count >= QUARANTINE_AFTER]
+    def quarantined(self) -> list[tuple[str, str]]:
+        """(chain, detector) left out because they kept failing."""
+        return [who for who, count in self._failures.items() if count >= QUARANTINE_AFTER]
+
+    def restore(self, chain: str, detectors: Mapping[str, Detector]) -> None:
+        """Take the state of an earlier life; a detector that is not in it stays as it is."""
+        mine = self.detectors[chain]
+        mine.update({name: detector for name, detector in detectors.items() if name in mine})
+        self._build(chain)
 
     def step(self, event: Event) -> tuple[Judged, Proposed]:
         """Observe one event and propose what follows from it. `event.at` is the time it is judged at."""
@@ -78,7 +83,7 @@ class Pipeline:
     def observe(self, event: Event) -> Judged:
         """Show one event to the detectors that want it; once an event, since it may change their state."""
         judged = Judged()
-        for detector in self._dispatch.get(type(event), ()):
+        for detector in self._dispatch.get((event.chain, type(event)), ()):
             self._observe(detector, event, judged)
         if type(event) is Execution:
             self._ask(event, judged)
@@ -121,8 +126,17 @@ class Pipeline:
                     found.setdefault(hold.chain, set()).add(hold.tx)
         return found
 
+    def _build(self, chain: str) -> None:
+        """Make the dispatch table of one chain."""
+        for key in [key for key in self._dispatch if key[0] == chain]:
+            del self._dispatch[key]
+        for detector in self.detectors[chain].values():
+            for kind in detector.wants:
+                self._dispatch.setdefault((chain, kind), []).append(detector)
+
     def _observe(self, detector: Detector, event: Event, judged: Judged) -> None:
-        if self._failures.get(detector.name, 0) >= QUARANTINE_AFTER:
+        who = (event.chain, detector.name)
+        if self._failures.get(who, 0) >= QUARANTINE_AFTER:
             return
         if isinstance(event, Execution) and event.supersedes and detector.name not in self._asked.get(event.tx, ()):
             return
@@ -134,10 +148,10 @@ class Pipeline:
                 else:
                     judged.findings.append(made)
         except Exception as error:  # noqa: BLE001 - the one place that may decide: a failing detector changes nothing for the others
-            self._failures[detector.name] = self._failures.get(detector.name, 0) + 1
+            self._failures[who] = self._failures.get(who, 0) + 1
             judged.failed.append((detector.name, f"{type(error).__name__}: {error}"))
         else:
-            self._failures.pop(detector.name, None)
+            self._failures.pop(who, None)
 
     def _ask(self, event: Execution, judged: Judged) -> None:
         """Remember who asked for a second look at this transaction; only they will be shown it."""

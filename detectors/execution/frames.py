@@ -95,7 +95,8 @@ class Execution(Event, frozen=True, kw_only=True):
     """One transaction as it ran (or would run). `storage`: did the producer record storage steps ("ordered") or not ("none").
 
     `complete` is False when a cap cut the trace. `position` is the block it ran in, None for a simulation of a pending
-    transaction. `supersedes`: this is a richer second look at a transaction already observed; only those who asked see it.
+    transaction. `on` is the block whose end state it ran on, None where others ran before it. `supersedes`: this is a richer
+    second look at a transaction already observed; only those who asked see it.
     """
 
     tx: str
@@ -108,6 +109,7 @@ class Execution(Event, frozen=True, kw_only=True):
     position: Position | None = None
     index: int | None = None
     context: Context = NO_CONTEXT
+    on: Position | None = None
     supersedes: bool = False
 
     @property

@@ -34,6 +34,8 @@ class Pools:
         self.log = Undo()
         self.read: Map[str, Seen] = self.log.map()
         self.now: Map[str, Seen] = self.log.map()
+        self.height = -1
+        """The newest block opened."""
 
 
 class Invariants(Detector):
@@ -78,6 +80,7 @@ class Invariants(Detector):
             if pools is None:
                 pools = self._pools[event.chain] = Pools()
             pools.log.open(event.position.height)
+            pools.height = event.position.height
             return self._reading(event, pools) if isinstance(event, PoolState) else ()
         if pools is None:
             return ()
@@ -87,6 +90,7 @@ class Invariants(Detector):
             pools.log.forget(event.finalized)
         elif isinstance(event, Reverted):
             pools.log.revert(event.first.height)
+            pools.height = event.first.height - 1
         return ()
 
     def _reading(self, event: PoolState, pools: Pools) -> list[Finding]:
@@ -102,6 +106,8 @@ class Invariants(Detector):
     def _execution(self, event: Execution, pools: Pools) -> list[Finding]:
         if not event.frames or not event.frames[0].alive or not pools.now:
             return []
+        if event.stage is Stage.PENDING and (event.on is None or event.on.height != pools.height):
+            return []  # it ran after others, or blocks have come since: two states mixed prove nothing
         touched = {frame.ctx for frame in event.frames if frame.ctx in pools.now}
         ledger = flows(event)
         touched |= {party for party in ledger.parties() if party in pools.now}

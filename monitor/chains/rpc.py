@@ -6,6 +6,7 @@ call that gave up is dropped. Every call has a deadline. Pings go out every 5 s 
 """
 
 import asyncio
+import socket as sockets
 import time
 from collections.abc import Sequence
 from itertools import count
@@ -59,7 +60,7 @@ class _Waiting(NamedTuple):
 class Rpc:
     """One open connection. Make it with `connect`; whoever does closes it."""
 
-    def __init__(self, socket: ClientConnection, *, url: str, provider: str, chain: str) -> None:
+    def __init__(self, socket: ClientConnection, *, url: str, provider: str, chain: str, prompt: bool = False) -> None:
         self.where = wire.shown(url)
         self.provider = provider
         self.chain = chain
@@ -70,11 +71,17 @@ class Rpc:
         self._waiting: dict[int, _Waiting] = {}
         self._queues: dict[int | str, Queue[Pushed]] = {}
         self._strikes = 0
+        self._raw: sockets.socket | None = socket.transport.get_extra_info("socket") if prompt else None
         self._reader = asyncio.create_task(self._read(), name=f"rpc {chain} {provider}")
 
     @classmethod
-    async def connect(cls, url: str, *, provider: str, chain: str, max_size: int = MIB, within: float = _OPEN) -> Self:
+    async def connect(
+        cls, url: str, *, provider: str, chain: str, max_size: int = MIB, within: float = _OPEN, prompt: bool = False
+    ) -> Self:
         """Open a connection. `max_size` is the longest message taken, bytes; `within` the seconds this may take.
+
+        `prompt`: acknowledge every segment at once. A node that waits for it before it sends the rest of a push (Nagle's
+        algorithm against delayed acknowledgements) otherwise delays one push in a hundred by 40 ms.
 
         Raises NodeUnreachable, NodeSilent or RpcRefused (throttled).
         """
@@ -87,7 +94,7 @@ class Rpc:
                 )  # fmt: skip
         except wire.FOREIGN as error:
             raise wire.translated(error, what) from None  # the cause would carry the URL, and with it its key
-        return cls(socket, url=url, provider=provider, chain=chain)
+        return cls(socket, url=url, provider=provider, chain=chain, prompt=prompt)
 
     async def call(
         self,
@@ -196,6 +203,8 @@ class Rpc:
         try:
             while True:
                 data = await receive(decode=False)
+                if self._raw is not None:  # the kernel forgets it after a few segments
+                    self._raw.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_QUICKACK, 1)
                 try:
                     envelope = decode(data)
                 except (msgspec.DecodeError, RecursionError):

@@ -124,14 +124,14 @@ def _show_flags(facts: daemon.Facts, *, as_json: bool) -> None:
         typer.echo(json.dumps(facts))
         sys.stdout.flush()
         return
-    from rich.console import Console  # noqa: PLC0415 - a script that reads JSON does not pay for tables
+    from rich.console import Console
 
     Console().print(_table(shown, time.time()))
 
 
 def _table(shown: Iterable[daemon.Facts], now: float) -> "Table":
-    from rich.table import Table  # noqa: PLC0415 - as above
-    from rich.text import Text  # noqa: PLC0415 - as above
+    from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, header_style="dim", pad_edge=False)
     for column in ("integration", "state", "for", "revision", "head", "reason"):
@@ -171,6 +171,6 @@ def _age(seconds: float) -> str:
 
 def _plain(text: str) -> str:
     """Text that cannot move a terminal's cursor: reasons may quote a chain."""
-    from alerts.text import plain  # noqa: PLC0415 - loads the struct library, which JSON output does without
+    from alerts.text import plain
 
     return plain(text, 2000)

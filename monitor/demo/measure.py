@@ -2,11 +2,12 @@
 
 import json
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
 
-from monitor.chains.traces.storage import TRACER
+from monitor.chains.traces import calltracer, storage
 from monitor.demo.scenery import Attack
 
 
@@ -19,8 +20,14 @@ class Yardstick:
 
     async def trace(self, attack: Attack) -> float:
         """Milliseconds from the question to the whole answer."""
-        how: dict[str, Any] = {"tracer": TRACER} if self.ordered else {"tracer": "callTracer", "tracerConfig": {"withLog": True}}
-        call = {"from": attack.attacker, "to": attack.contract, "data": attack.data, "value": hex(attack.value), "gas": hex(attack.gas)}
+        how: Mapping[str, Any] = storage.TRACER if self.ordered else calltracer.TRACER
+        call = {
+            "from": attack.attacker,
+            "to": attack.contract,
+            "data": attack.data,
+            "value": hex(attack.value),
+            "gas": hex(attack.gas),
+        }
         ask = {"jsonrpc": "2.0", "id": 1, "method": "debug_traceCall", "params": [call, "latest", how]}
         async with aiohttp.ClientSession() as http, http.ws_connect(self.node_ws, max_msg_size=2**26) as socket:
             started = time.perf_counter()

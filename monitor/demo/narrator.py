@@ -67,4 +67,6 @@ class Narrator:
     def alert(self, body: dict[str, Any]) -> None:
         """An alert reached the show's own receiver."""
         data = body.get("data", {})
-        self.say(f"[magenta]alert[/magenta]    {escape(str(body.get('type')))}: {escape(str(data.get('title') or data.get('integration'))[:120])}")
+        self.say(
+            f"[magenta]alert[/magenta]    {escape(str(body.get('type')))}: {escape(str(data.get('title') or data.get('integration'))[:120])}"
+        )

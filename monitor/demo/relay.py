@@ -8,6 +8,7 @@ pool listings `txpool_*` and the `pending` block are not part of what an outside
 """
 
 import asyncio
+import socket
 from typing import Self
 
 _HEADER = 2
@@ -90,7 +91,8 @@ class Relay:
         except OSError:
             writer.close()
             return
-        ways = {asyncio.create_task(_copy(reader, node_writer)), asyncio.create_task(self._filter(node_reader, writer))}
+        prompt = node_writer.get_extra_info("socket")
+        ways = {asyncio.create_task(_copy(reader, node_writer)), asyncio.create_task(self._filter(node_reader, writer, prompt))}
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -100,11 +102,15 @@ class Relay:
             node_writer.close()
             writer.close()
 
-    async def _filter(self, node: asyncio.StreamReader, observer: asyncio.StreamWriter) -> None:
-        """Node to observer: the HTTP answer as it is, then, if it switched protocols, frame by frame."""
+    async def _filter(self, node: asyncio.StreamReader, observer: asyncio.StreamWriter, prompt: socket.socket) -> None:
+        """Node to observer: the HTTP answer as it is, then, if it switched protocols, frame by frame.
+
+        Every segment is acknowledged at once, or the node would hold the rest of a push back for 40 ms now and then.
+        """
         held = bytearray()
         framed = False
         while chunk := await node.read(_CHUNK):
+            prompt.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             held += chunk
             if not framed and held.startswith(b"HTTP/1.1 101"):
                 if (head := held.find(b"\r\n\r\n")) < 0:

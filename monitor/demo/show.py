@@ -87,13 +87,25 @@ class Show:
             first = {"url": daemon.url, "admin_url": daemon.admin_url, "token": daemon.token, "flags": sorted(observer.flags)}
             sys.stdout.write(json.dumps(first) + "\n")
             sys.stdout.flush()
-        say(f"Uniswap V2, {len(staged.integrations)} integrations, a block every {miner.slot} s. The page: [bold]{daemon.url}[/bold]")
+        say(
+            f"Uniswap V2, {len(staged.integrations)} integrations, a block every {miner.slot} s. The page: [bold]{daemon.url}[/bold]"
+        )
         wallet = Wallet(node)
         traffic = Traffic(wallet, staged, may_use=lambda name: observer.flags.get(name, {}).get("state") == "run")
         curtain = asyncio.Event()
         playing = asyncio.create_task(traffic.run(curtain), name="traffic")
         house.push_async_callback(_end, curtain, playing)
-        return Scene(stage=staged, node=node, wallet=wallet, miner=miner, relay=relay, observer=observer, pager=pager, traffic=traffic, daemon=daemon)
+        return Scene(
+            stage=staged,
+            node=node,
+            wallet=wallet,
+            miner=miner,
+            relay=relay,
+            observer=observer,
+            pager=pager,
+            traffic=traffic,
+            daemon=daemon,
+        )
 
     async def _play(self, scene: "Scene") -> None:
         self.narrator.say("honest traffic: swaps, flash swaps, liquidity, deposits, withdrawals, loans")
@@ -115,7 +127,8 @@ class Show:
         """Send one attack early in a slot; note when it was seen, when the flag read pause, when it was mined."""
         observer = scene.observer
         scene.before[attack.integration] = await held(attack, scene.wallet)
-        yardstick = Yardstick(scene.relay.ws, ordered=attack.ordered)
+        trace_ms = await Yardstick(scene.relay.ws, ordered=attack.ordered).trace(attack)
+        flag_get_ms = await observer.read_flag(attack.integration)
         sent_at = time.time()
         tx = await launch(attack, scene.wallet)
         outcome = Outcome(name=attack.name, integration=attack.integration, attack_tx=tx, ordered=attack.ordered, sent_at=sent_at)
@@ -123,8 +136,7 @@ class Show:
         patience = _SETTLE if self.detecting else 0.05
         outcome.flag_paused_at = await observer.until_paused(attack.integration, patience)
         outcome.pending_seen_at = observer.pending_at.get(tx)
-        outcome.trace_ms = await yardstick.trace(attack)
-        outcome.flag_get_ms = await observer.read_flag(attack.integration)
+        outcome.trace_ms, outcome.flag_get_ms = trace_ms, flag_get_ms
         outcome.settle()
         if outcome.flag_paused_at is not None:
             outcome.finding = await scene.finding(tx)
@@ -147,7 +159,9 @@ class Show:
         observer = scene.observer
         treasury = Treasury(scene.wallet, scene.stage, attack.integration)
         await treasury.begin()
-        self.narrator.say(f"[yellow]private[/yellow]  {attack.name} on {attack.integration}: {attack.transactions} transactions past the public pool")
+        self.narrator.say(
+            f"[yellow]private[/yellow]  {attack.name} on {attack.integration}: {attack.transactions} transactions past the public pool"
+        )
         told = Private(name=attack.name, integration=attack.integration, attack_txs=[], seen_pending=0)
         rescue: str | None = None
         for number in range(1, attack.transactions + 1):

@@ -76,7 +76,10 @@ class Executions:
         """
         origin = Origin(source=tx.id, chain=tx.chain, at=tx.at, tx=tx.id, stage=Stage.PENDING, logged=True)
         found, _ = await asyncio.gather(self._simulated(tx, head, before, origin), self._refreshed(head))
-        return await self._with_context(found, head) if isinstance(found, Execution) else found
+        if isinstance(found, Unjudged):
+            return found
+        made = await self._with_context(found, head)
+        return msgspec.structs.replace(made, on=None) if before else made
 
     async def block(self, position: Position, txs: Sequence[str], at: float) -> list[Execution | Unjudged]:
         """Every transaction of a block, in its order. `txs` are their hashes as the block lists them, `at` when it was seen.
@@ -225,7 +228,7 @@ class Executions:
             context = await self.contexts.of(execution, parent)
         except NodeError:
             context = NO_CONTEXT  # unknown balances: the rules count what they cannot see as unknown
-        return msgspec.structs.replace(execution, context=context)
+        return msgspec.structs.replace(execution, context=context, on=parent)
 
     def _unjudged(self, origin: Origin, reason: str, to: str | None = None) -> Unjudged:
         return Unjudged(

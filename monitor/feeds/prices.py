@@ -37,6 +37,13 @@ class PoolPrices:
             self.values[quote.token] = other / token
             self.values.setdefault(quote.quote, 1.0)
             made.append(
-                Price(chain=state.chain, at=state.at, position=state.position, token=quote.token, value=other / token, unit=quote.quote)
+                Price(
+                    chain=state.chain,
+                    at=state.at,
+                    position=state.position,
+                    token=quote.token,
+                    value=other / token,
+                    unit=quote.quote,
+                )
             )
         return made

@@ -1,15 +1,17 @@
 """Invariants: no honest course of a pool breaks one, and a theft from it does, at the block and while it is pending."""
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.base import Finding, Severity, Watch
-from detectors.events import PoolState
-from detectors.execution import Context
+from detectors.events import PoolState, Position
+from detectors.execution import Context, Execution
 from detectors.execution.ledger import TRANSFER, ZERO
 from detectors.invariants import Invariants
 from detectors.invariants.states import SYNC
-from tests.support.executions import Call, address, call, degraded, execution, log, move, pending, word
+from tests.support.executions import Call, address, call, degraded, execution, log, move, word
+from tests.support.executions import pending as waiting
 from tests.support.pools import CHAIN, Pair, Vault, block, reading, reverted
 
 PAIR, VAULT, ALICE, THIEF, STRATEGY = map(address, ("pair", "vault", "alice", "thief", "strategy"))
@@ -184,6 +186,19 @@ def test_rounding_of_a_few_units_is_no_loss() -> None:
     guard = Invariants(WATCH)
     guard.observe(vault_at(1, Vault(10**9, 10**9)))
     assert list(guard.observe(vault_at(2, Vault(10**9 - 2, 10**9)))) == []
+
+
+def pending(whole: Execution) -> Execution:
+    """The same, simulated on the block that was read last."""
+    return msgspec.structs.replace(waiting(whole), on=Position(17_999_999, "0x17999999"))
+
+
+def test_what_ran_on_another_state_than_the_last_one_read_proves_nothing() -> None:
+    guard = Invariants(WATCH)
+    guard.observe(vault_at(17_999_999, Vault(10**9, 10**9)))
+    stolen = execution(call(THIEF, "sweep()", sweep(THIEF)))
+    assert list(guard.observe(waiting(stolen))) == []
+    assert list(guard.observe(msgspec.structs.replace(waiting(stolen), on=Position(17_999_998, "0xolder")))) == []
 
 
 def sweep(target: str) -> Call:

@@ -55,7 +55,7 @@ class Shore:
     def __init__(self, *detectors: Detector) -> None:
         self.fold = Fold({"bank": Mode.ENFORCE})
         watched = Watched(integration="bank", chain=CHAIN, contracts=(BANK,), rules=Rules())
-        self.pipeline = Pipeline(detectors, [watched], self.fold)
+        self.pipeline = Pipeline({CHAIN: detectors}, [watched], self.fold)
 
     def see(self, event: Event) -> Proposed:
         _, proposed = self.pipeline.step(event)
@@ -81,7 +81,7 @@ def test_a_detector_that_raises_changes_nothing_for_the_others_and_is_left_out()
         assert judged.findings == alone.findings
         assert proposed == expected
         assert bool(judged.failed) == (number < QUARANTINE_AFTER)
-    assert with_crasher.pipeline.quarantined == ["crasher"]
+    assert with_crasher.pipeline.quarantined == [(CHAIN, "crasher")]
 
 
 def test_only_who_asked_is_shown_the_second_look() -> None:

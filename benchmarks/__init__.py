@@ -1,0 +1,1 @@
+"""Same-run ratio measurements; each prints one JSON object."""

@@ -1,0 +1,271 @@
+"""The application: builds everything from a configuration, hands everyone what they need, runs it in one task group."""
+
+import asyncio
+import importlib.metadata
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from alerts.channels import discover as channels
+from alerts.outbox import SqliteOutbox
+from alerts.pager import Pager
+from detectors import discover as detectors
+from detectors.base import Detector, Registry, Watch
+from detectors.events import Tick
+from detectors.execution.trusted import trusted as public_routers
+from monitor import metrics, sentry
+from monitor.api.operators import Token, digest_of
+from monitor.api.server import Listener, admin_app, read_app
+from monitor.api.views import Sources
+from monitor.breaker.desk import Desk
+from monitor.breaker.flags import FlagBoard, OnBlind, Spec
+from monitor.breaker.holds import Mode
+from monitor.breaker.machine import Fold
+from monitor.breaker.orders import Orders
+from monitor.breaker.policy import Rules
+from monitor.chainlife import ChainLife
+from monitor.config import Config
+from monitor.errors import ConfigError, JournalError
+from monitor.journal.snapshots import Snapshots
+from monitor.journal.sqlite import SqliteJournal
+from monitor.journal.thread import AsyncJournal
+from monitor.judging import Judging
+from monitor.notices import Notices, counted
+from monitor.pipeline import Pipeline, Watched
+
+log = structlog.get_logger()
+
+TICK = 0.25
+"""Seconds between ticks: the breaker's clock, the pipeline's heartbeat, the look at what is stale."""
+
+VERSION = importlib.metadata.version("seawall")
+
+
+class Seawall:
+    """One daemon. `await run()` until `stop` is set; flags are served, from the journal, before any node is dialled."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.stop = asyncio.Event()
+        self.started = time.time()
+        self.registry = registry_of(config)
+        self.chains = {name: chain.id for name, chain in config.chains.items()}
+        self.life: dict[str, ChainLife] = {}
+
+    async def run(self) -> None:
+        """Run until stopped. Raises ConfigError, JournalError or SeawallError when it cannot start."""
+        config, folder = self.config, Path(self.config.journal.path).parent
+        self._announce()
+        made = {chain: build_detectors(config, self.registry) for chain in self.chains.values()}
+        receivers = build_channels(config)
+        folder.mkdir(parents=True, exist_ok=True)
+        journal = await asyncio.to_thread(SqliteJournal.open, config.journal.path)
+        async with AsyncJournal(journal) as keeper:
+            fold = Fold({name: Mode(one.mode) for name, one in config.integrations.items()})
+            board = FlagBoard(specs_of(config), epoch=keeper.epoch, valid_for=config.api.valid_for)
+            pager = Pager(receivers, SqliteOutbox(folder / "outbox.db"), counted, routing=config.alerts.routing)
+            read_url = [""]
+            notices = Notices(
+                pager, board, {n: self.chains[i.chain] for n, i in config.integrations.items()}, lambda: read_url[0]
+            )
+            desk = Desk(fold, board, keeper, notices.told)
+            desk.restore(journal.read(1))
+            pipeline = Pipeline(made, watched_of(config), fold)
+            judging = Judging(pipeline, desk)
+            snapshots = Snapshots(folder / "snapshots")
+            for name in config.chains:
+                self.life[name] = ChainLife(
+                    name, config, judging, board, snapshots, self.registry, schema=f"{VERSION}/{config.hash}"
+                )
+            read = Listener("read", self._read_app(board, desk), str(config.api.read))
+            admin = Listener("admin", admin_app(Orders(desk), tokens_of(config)), str(config.api.admin))
+            board.beat()
+            await read.start()
+            read_url[0] = read.url
+            await admin.start()
+            try:
+                await self._live(judging, desk, notices)
+            finally:
+                await self._end(pager, read, admin)
+
+    async def _live(self, judging: Judging, desk: Desk, notices: Notices) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(self._ticks(judging, desk, notices), name="ticks"),
+                tasks.create_task(notices.run(), name="notices"),
+                *(tasks.create_task(life.run(), name=f"chain/{name}") for name, life in self.life.items()),
+            ]
+            await self.stop.wait()
+            log.info("stopping")
+            for life in self.life.values():
+                await life.leave()
+            for task in running:
+                task.cancel()
+
+    async def _ticks(self, judging: Judging, desk: Desk, notices: Notices) -> None:
+        """The clock. Says itself how late it is."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + TICK
+        while True:
+            await asyncio.sleep(max(0.0, due - loop.time()))
+            metrics.LOOP_LAG.set(max(0.0, loop.time() - due))
+            due = loop.time() + TICK
+            now = time.time()
+            judging.desk.board.beat()
+            await judging.take(Tick(chain=Tick.EVERYWHERE, at=now))
+            if desk.owed:
+                await desk.pay()
+            notices.look(now)
+            self._measure(desk)
+
+    def _measure(self, desk: Desk) -> None:
+        """Flags and breakers as gauges."""
+        for flag in desk.board.read().values():
+            metrics.PAUSED.labels(flag.integration).set(flag.paused)
+            metrics.RISK.labels(flag.integration).set(flag.risk)
+            for state in ("run", "pause", "unknown"):
+                metrics.FLAG_STATE.labels(flag.integration, state).set(flag.state == state)
+        metrics.READY.set(bool(self._ready()["ok"]))
+
+    def _announce(self) -> None:
+        config = self.config
+        metrics.BUILD.labels(VERSION).set(1)
+        metrics.CONFIG_HASH.labels(config.hash).set(1)
+        if config.sentry is not None:
+            sentry.start(config.sentry.dsn.reveal(), config.sentry.environment, VERSION, secrets_of(config))
+        log.info(
+            "starting", version=VERSION, config=config.source, integrations=len(config.integrations), chains=list(self.chains)
+        )
+
+    def _read_app(self, board: FlagBoard, desk: Desk) -> Any:  # noqa: ANN401 - aiohttp's application
+        sources = Sources(
+            breakers=lambda: desk.fold.breakers,
+            made=lambda: desk.made,
+            chains=lambda: {name: life.facts() for name, life in self.life.items()},
+            contracts={name: tuple(c.address for c in one.contracts) for name, one in self.config.integrations.items()},
+        )
+        return read_app(board, healthy=lambda: self._healthy(board, desk), ready=self._ready, sources=sources)
+
+    def _healthy(self, board: FlagBoard, desk: Desk) -> Mapping[str, object]:
+        moving = time.monotonic() - board.beat_at < FlagBoard.PIPELINE_BOUND
+        return {
+            "ok": moving, "version": VERSION, "uptime_seconds": round(time.time() - self.started, 1), "pipeline": moving,
+            "journal": desk.trouble or "ok", "chains": {name: life.facts() for name, life in self.life.items()},
+        }  # fmt: skip
+
+    def _ready(self) -> Mapping[str, object]:
+        """Ready once every chain was read once, or found out of reach: blind is not unready."""
+        waiting = [name for name, life in self.life.items() if not life.tried]
+        return {"ok": not waiting, "waiting_for": waiting}
+
+    async def _end(self, pager: Pager, read: Listener, admin: Listener) -> None:
+        await admin.stop()
+        await read.stop()
+        await pager.close()
+        if self.config.sentry is not None:
+            await asyncio.to_thread(sentry.stop)
+
+
+def listen_to_signals(seawall: Seawall) -> None:
+    """SIGTERM and SIGINT end it in order."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, seawall.stop.set)
+
+
+def registry_of(config: Config) -> Registry:
+    """Per chain id: what is watched, and what is trusted (the operator's list and the public routers)."""
+    registry = {}
+    for name, chain in config.chains.items():
+        contracts = [c for one in config.integrations.values() if one.chain == name for c in one.contracts]
+        trusted = {*config.trusted.get(name, ()), *public_routers(chain.id)}
+        kinds = {c.address: str(c.kind) for c in contracts}
+        registry[chain.id] = Watch(watched=frozenset(kinds), trusted=frozenset(trusted), kinds=kinds)
+    return registry
+
+
+def build_detectors(config: Config, registry: Registry) -> list[Detector]:
+    """Every known detector with its configured arguments; `enabled: false` leaves one out. Raises ConfigError."""
+    known = detectors()
+    problems = [
+        f"detectors.{name}: no such detector; there are {', '.join(sorted(known))}"
+        for name in config.detectors
+        if name not in known
+    ]
+    made = []
+    for name, kind in known.items():
+        options = dict(config.detectors.get(name, {}))
+        if not options.pop("enabled", True):
+            continue
+        try:
+            made.append(kind(registry, **options))  # type: ignore[call-arg]  # every detector takes the registry first
+        except (TypeError, ValueError) as error:
+            problems.append(f"detectors.{name}: {error}")
+    if problems:
+        raise ConfigError(problems)
+    return made
+
+
+def build_channels(config: Config) -> dict[str, Any]:
+    """Every configured receiver's channel. Raises ConfigError."""
+    known, made, problems = channels(), {}, []
+    for name, receiver in config.alerts.receivers.items():
+        if receiver.channel not in known:
+            problems.append(
+                f"alerts.receivers.{name}.channel: no such channel {receiver.channel!r}; there are {', '.join(sorted(known))}"
+            )
+            continue
+        try:
+            made[name] = known[receiver.channel](**receiver.arguments())
+        except (TypeError, ValueError) as error:
+            problems.append(f"alerts.receivers.{name}: {error}")
+    if problems:
+        raise ConfigError(problems)
+    return made
+
+
+def specs_of(config: Config) -> list[Spec]:
+    """How each integration's flag behaves."""
+    return [
+        Spec(
+            integration=name,
+            chain=config.chains[one.chain].id,
+            blind_after=config.chains[one.chain].blind_after,
+            on_blind=OnBlind(one.on_blind),
+        )
+        for name, one in config.integrations.items()
+    ]
+
+
+def watched_of(config: Config) -> list[Watched]:
+    """Each integration as the pipeline sees it."""
+    return [
+        Watched(
+            integration=name, chain=config.chains[one.chain].id, contracts=tuple(c.address for c in one.contracts),
+            rules=Rules(**{field: getattr(config.policy_of(name), field) for field in Rules.__struct_fields__}), policy=one.policy,
+        )
+        for name, one in config.integrations.items()
+    ]  # fmt: skip
+
+
+def tokens_of(config: Config) -> dict[str, Token]:
+    """The admin listener's tokens, as digests."""
+    return {
+        t.name: Token(name=t.name, digest=digest_of(t.secret.reveal()), scopes=frozenset(t.scopes)) for t in config.api.tokens
+    }
+
+
+def secrets_of(config: Config) -> list[str]:
+    """Everything that must never leave: node URLs, tokens, receivers' secrets."""
+    nodes = [node.ws.reveal() for chain in config.chains.values() for node in chain.nodes]
+    receivers = [
+        str(value)
+        for receiver in config.alerts.receivers.values()
+        for value in receiver.arguments().values()
+        if isinstance(value, str)
+    ]
+    return [*nodes, *(token.secret.reveal() for token in config.api.tokens), *receivers]

@@ -1,0 +1,147 @@
+"""A chain's life in the daemon: dial the node, ask what it can, take up the earlier state, watch, and leave in order."""
+
+import asyncio
+import pickle
+import time
+from collections.abc import Mapping
+
+import structlog
+
+from detectors.base import Registry
+from detectors.events import Position
+from monitor.breaker.flags import FlagBoard
+from monitor.breaker.machine import Cursor
+from monitor.chains.capabilities import Capabilities, probe
+from monitor.chains.evm import Evm
+from monitor.chains.link import Link
+from monitor.config import Config
+from monitor.errors import NodeError
+from monitor.feeds.contexts import Contexts
+from monitor.feeds.executions import Executions
+from monitor.feeds.heads import Heads
+from monitor.feeds.pending import Pending
+from monitor.feeds.pools import KINDS, Pools
+from monitor.feeds.prices import PoolPrices, Quote
+from monitor.journal.snapshots import Snapshots
+from monitor.judging import Judging
+from monitor.watch import ChainWatch, Feeds
+
+log = structlog.get_logger()
+
+TRIED_AFTER = 5.0
+"""Seconds after which a chain that never showed a head counts as tried: the daemon is ready, its flags say unknown."""
+
+
+class ChainLife:
+    """One configured chain, by its name in the configuration."""
+
+    def __init__(
+        self, name: str, config: Config, judging: Judging, board: FlagBoard, snapshots: Snapshots, registry: Registry, *, schema: str
+    ) -> None:  # fmt: skip
+        self.name = name
+        self.config = config
+        self.chain = config.chains[name]
+        self.judging = judging
+        self.board = board
+        self.snapshots = snapshots
+        self.watched = registry[self.chain.id].watched or frozenset()
+        self.schema = schema
+        node = self.chain.nodes[0]
+        self.link = Link(node.ws.reveal(), chain=self.chain.id, provider=node.name)
+        self.watch: ChainWatch | None = None
+        self.capabilities: Capabilities | None = None
+        self._began = time.monotonic()
+
+    @property
+    def tried(self) -> bool:
+        """A head was processed, or we waited long enough to know that there is none to be had yet."""
+        return (self.watch is not None and self.watch.head is not None) or time.monotonic() - self._began > TRIED_AFTER
+
+    def facts(self) -> Mapping[str, object]:
+        """What people may know of it."""
+        state, watch = self.link.state, self.watch
+        fresh = watch.feeds.heads.freshness if watch else None
+        trouble = state.error or (watch.feeds.heads.trouble if watch else None)
+        return {
+            "head": fresh.position.height if fresh else None,
+            "age": f"{max(0.0, time.time() - fresh.at):.0f} s ago" if fresh else "never",
+            "node": "connected" if state.up else f"not connected: {trouble or 'dialling'}",
+            "judging": self.capabilities.described if self.capabilities else "not asked yet",
+            "up": state.up,
+            "trouble": trouble,
+        }
+
+    async def run(self) -> None:
+        """Keep the chain watched until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.link.run(), name=f"{self.name}/link")
+            tasks.create_task(self._explain(), name=f"{self.name}/explain")
+            self.capabilities = await self._asked()
+            self.watch = self._watch(self.capabilities)
+            await self.watch.run()
+
+    async def leave(self) -> None:
+        """Keep cursor and detector state for the next life."""
+        if self.watch is not None and self.watch.head is not None:
+            head = self.watch.head
+            await self.judging.desk.advance(Cursor(self.chain.id, head), time.time())
+            await self.watch.save(head)
+
+    async def _asked(self) -> Capabilities:
+        """What the node offers; asked again until it answers."""
+        while True:
+            await self.link.requests.ready()
+            try:
+                return await probe(self.link.requests, chain=self.chain.id)
+            except NodeError as error:
+                log.warning("probe_failed", chain=self.chain.id, error=str(error))
+                await asyncio.sleep(0.5)
+
+    async def _explain(self) -> None:
+        """Tell the flags why nothing is seen, so that an `unknown` comes with its reason."""
+        while True:
+            await asyncio.sleep(0.5)
+            state = self.link.state
+            trouble = state.error or (self.watch.feeds.heads.trouble if self.watch else None)
+            if trouble:
+                self.board.lost_sight(self.chain.id, trouble)
+
+    def _watch(self, capabilities: Capabilities) -> ChainWatch:
+        chain, link = self.chain, self.link
+        contracts = {c.address: c for one in self.config.integrations.values() if one.chain == self.name for c in one.contracts}
+        prices = PoolPrices(Quote(token=p.token, pool=p.pool, quote=p.quote) for p in self.config.prices.get(self.name, ()))
+        contexts = Contexts(link.requests, {address: c.assets for address, c in contracts.items()}, prices.values)
+        pools = [KINDS[c.kind].of(c.address, c.assets) for c in contracts.values()]
+        cursor, known = self._resume()
+        feeds = Feeds(
+            heads=Heads(link.heads, self._evm(link, capabilities), cursor=cursor, known=known),
+            pending=Pending(link.pending, chain=chain.id, full=capabilities.full_pending),
+            executions=Executions(link.requests, chain.id, contexts),
+            contexts=contexts,
+            pools=Pools(link.requests, chain.id, pools),
+            prices=prices,
+        )
+        watch = ChainWatch(
+            chain.id, feeds, self.judging, self.board, self.watched, self.snapshots,
+            schema=self.schema, snapshot_every=chain.snapshot_every,
+        )  # fmt: skip
+        watch.capabilities = capabilities
+        return watch
+
+    def _evm(self, link: Link, capabilities: Capabilities) -> Evm:
+        return Evm(link.heads, chain=self.chain.id, pinned=capabilities.pinned, tags=capabilities.tags)
+
+    def _resume(self) -> tuple[Position | None, list[Position]]:
+        """Where to go on: after the newest usable snapshot, else after the journal's cursor, else at the head of the moment."""
+        kept = self.snapshots.load(self.chain.id, self.schema)
+        if kept is not None:
+            try:
+                state = pickle.loads(kept.blob)  # noqa: S301 - our own file, private and checksummed
+                self.judging.pipeline.restore(self.chain.id, state)
+            except Exception as error:
+                # A cache in doubt is no cache: the detectors start empty, which costs budget windows, never a block.
+                log.warning("snapshot_unusable", chain=self.chain.id, error=str(error))
+            else:
+                log.info("resumed", chain=self.chain.id, height=kept.position.height)
+                return kept.position, []
+        return self.judging.desk.fold.cursors.get(self.chain.id), []

@@ -1,0 +1,76 @@
+"""The doctor: dials every configured node once and says what it offers, what it lacks, and what Seawall does without it."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from monitor.chains import wire
+from monitor.chains.capabilities import probe
+from monitor.chains.evm import Evm, Quantity, quantity
+from monitor.chains.link import LANES
+from monitor.chains.rpc import Rpc
+from monitor.config import Config
+from monitor.errors import NodeError, WrongChain
+
+CONSEQUENCES = {
+    "full_pending": "pending transactions are looked up one by one: a round trip more before a verdict",
+    "trace_call": "pending transactions cannot be judged: attacks are seen only in their block",
+    "trace_block": "blocks are traced transaction by transaction, or not at all",
+    "js_call": "storage order of pending transactions is unknown: re-entrancy below the structural score only warns",
+    "js_transaction": "storage order of mined transactions is unknown: re-entrancy below the structural score only warns",
+    "pinned": "state is read by height: a reorganisation in between can mix two blocks",
+    "tags": "nothing is known to be final: automatic holds are not released by themselves",
+}
+"""What follows from each capability that a node lacks."""
+
+_WITHIN = 5.0
+
+
+async def examine(config: Config) -> dict[str, Any]:
+    """One report: `ok`, and per chain and node what was found."""
+    nodes = [
+        {"chain": name, "node": node.name, **await _node(node.ws.reveal(), chain.id, node.name)}
+        for name, chain in config.chains.items()
+        for node in chain.nodes
+    ]
+    return {"ok": all(node["ok"] for node in nodes), "nodes": nodes}
+
+
+async def _node(url: str, chain: str, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"url": wire.shown(url), "ok": False}
+    try:
+        rpc = await Rpc.connect(url, provider=name, chain=chain, max_size=LANES["requests"])
+        try:
+            given = quantity(await rpc.call("eth_chainId", timeout=_WITHIN, type=Quantity))
+            if f"eip155:{given}" != chain:
+                raise WrongChain(f"{name}: serves eip155:{given}, configured is {chain}; correct the URL or the chain's id")
+            evm = Evm(rpc, chain=chain)
+            head = (await evm.extent(within=_WITHIN)).head
+            found["head"] = head.position.height
+            found["head_age_seconds"] = round(time.time() - head.timestamp, 1)
+            capabilities = await probe(rpc, chain=chain)
+            found["capabilities"] = msgspec.structs.asdict(capabilities)
+            found["consequences"] = [CONSEQUENCES[name] for name in capabilities.missing]
+            found["ok"] = capabilities.judges
+        finally:
+            await rpc.close()
+    except NodeError as error:
+        found["problem"] = str(error)
+    return found
+
+
+def told(report: Mapping[str, Any]) -> str:
+    """The report for people."""
+    lines = []
+    for node in report["nodes"]:
+        lines.append(f"{node['chain']}/{node['node']} {node['url']}: {'ok' if node['ok'] else 'NOT ok'}")
+        if "problem" in node:
+            lines.append(f"  {node['problem']}")
+        if "head" in node:
+            lines.append(f"  head {node['head']}, {node['head_age_seconds']} s old")
+        for capability, offered in node.get("capabilities", {}).items():
+            lines.append(f"  {'yes' if offered else 'no ':3} {capability}")
+        lines += [f"  ! {line}" for line in node.get("consequences", ())]
+    return "\n".join(lines)

@@ -1,0 +1,25 @@
+"""Logs: structured, one line an event, on standard error; as JSON for machines or coloured for people."""
+
+import logging
+import sys
+
+import structlog
+
+
+def start_logging(level: str, form: str) -> None:
+    """Configure structlog and the standard library's loggers (`level` debug…error, `form` json or console)."""
+    number = getattr(logging, level.upper())
+    renderer = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=max(number, logging.WARNING), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")

@@ -1,0 +1,93 @@
+"""From decisions and lost sight to what people are told. The words are made in `alerts.render`; here is only which and when."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import msgspec
+import structlog
+
+from alerts.base import Notice, Outcome, Receipt, Sight
+from alerts.pager import Pager
+from alerts.render import notify, sight
+from monitor import metrics
+from monitor.breaker.desk import Made
+from monitor.breaker.flags import Flag, FlagBoard, Shown
+from monitor.stream import Queue, Rule
+
+log = structlog.get_logger()
+_WAITING = 10_000
+
+
+class Notices:
+    """Tells people through a pager. `told` may be called from the desk: it only queues."""
+
+    def __init__(self, pager: Pager, board: FlagBoard, chain_of: Mapping[str, str], base_url: Callable[[], str]) -> None:
+        self.pager = pager
+        self.board = board
+        self.chain_of = chain_of
+        self.base_url = base_url
+        self._queue: Queue[Made | Sight] = Queue(_WAITING, Rule.DROP_OLDEST)
+        self._blind: dict[str, float] = {}
+
+    def told(self, made: Made) -> None:
+        """A decision is in force."""
+        self._queue.offer(made)
+
+    def look(self, now: float) -> None:
+        """Compare what readers see of each chain with what was told; call it every tick."""
+        blind: dict[str, list[Flag]] = {}
+        for flag in self.board.read().values():
+            if flag.state is Shown.UNKNOWN and flag.observed_block is not None:
+                blind.setdefault(flag.chain, []).append(flag)
+        for chain, flags in blind.items():
+            if chain not in self._blind:
+                self._blind[chain] = now
+                names = tuple(flag.integration for flag in flags)
+                self._queue.offer(Sight(chain=chain, blind=True, at=now, since=now, reason=flags[0].reason, integrations=names))
+        for chain in [chain for chain in self._blind if chain not in blind]:
+            since = self._blind.pop(chain)
+            self._queue.offer(Sight(chain=chain, blind=False, at=now, since=since, reason="heads are processed again"))
+
+    async def run(self) -> None:
+        """Tell, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.pager.run(), name="alerts")
+            tasks.create_task(self._tell(), name="alerts/notices")
+
+    async def _tell(self) -> None:
+        while True:
+            item = await self._queue.get()
+            if isinstance(item, Sight):
+                await self.pager.tell(sight(item))
+            elif self._worth_telling(item):
+                await self.pager.tell(notify(self._notice(item)))
+            metrics.OUTBOX_DEPTH.set(self.pager.delivery.depth)
+            metrics.OUTBOX_OLDEST.set(self.pager.delivery.oldest)
+
+    def _worth_telling(self, made: Made) -> bool:
+        """A change of state, or evidence that grew; not a reorg's bookkeeping."""
+        return made.decision.before is not made.decision.after or bool(made.decision.findings)
+
+    def _notice(self, made: Made) -> Notice:
+        decision = made.decision
+        url = self.base_url()
+        return Notice(
+            integration=decision.integration,
+            chain=self.chain_of.get(decision.integration, ""),
+            before=decision.before,
+            after=decision.after,
+            at=decision.at,
+            reason=decision.reason,
+            by=decision.by,
+            revision=made.revision,
+            findings=decision.findings,
+            shadow=decision.shadow,
+            links={"incident": f"{url}/v1/incidents/{decision.id}", "page": f"{url}/"} if url else {},
+        )
+
+
+def counted(receipt: Receipt) -> None:
+    """Count an attempt's outcome; a dead letter is worth a line."""
+    metrics.ALERTS.labels(receipt.channel, receipt.outcome).inc()
+    if receipt.outcome is Outcome.DEAD:
+        log.error("alert_dead", **msgspec.to_builtins(receipt))

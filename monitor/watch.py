@@ -1,0 +1,267 @@
+"""One chain watched: blocks and pending transactions from its feeds through judging, to a cursor that passes nothing unseen."""
+
+import asyncio
+import pickle
+import time
+from collections.abc import Iterable, Sequence
+
+import msgspec
+import structlog
+
+from detectors.events import Event, Gap, PoolState, Position, Reverted, Transaction, Unjudged
+from detectors.execution import Execution
+from monitor import metrics
+from monitor.breaker.flags import FlagBoard
+from monitor.breaker.machine import Cursor
+from monitor.chains.capabilities import Capabilities
+from monitor.errors import JournalError, NodeError
+from monitor.feeds.contexts import Contexts
+from monitor.feeds.executions import UNREACHABLE, Executions
+from monitor.feeds.heads import Heads, Ingested
+from monitor.feeds.pending import Pending
+from monitor.feeds.pools import Pools
+from monitor.feeds.prices import PoolPrices
+from monitor.journal.snapshots import Snapshots
+from monitor.judging import Judging
+from monitor.stream import Queue, Rule
+
+log = structlog.get_logger()
+
+SIMULATIONS = 4
+"""Pending transactions simulated at once."""
+
+SECOND_LOOKS = 4
+"""Ordered traces of one block asked for at once."""
+
+WAITING = 20_000
+"""Pending transactions that may wait to be simulated; beyond, the oldest are shed and counted as unjudged."""
+
+YIELD_EVERY = 0.003
+"""Seconds of judging on end before other tasks get a turn."""
+
+
+class Feeds(msgspec.Struct, frozen=True):
+    """What a watch reads from."""
+
+    heads: Heads
+    pending: Pending
+    executions: Executions
+    contexts: Contexts
+    pools: Pools
+    prices: PoolPrices
+
+
+class ChainWatch:
+    """Runs one chain. `watched` are its watched contracts, `schema` names the code and configuration its snapshots belong to."""
+
+    def __init__(
+        self, chain: str, feeds: Feeds, judging: Judging, board: FlagBoard, watched: Iterable[str],
+        snapshots: Snapshots, *, schema: str, snapshot_every: int = 100,
+    ) -> None:  # fmt: skip
+        self.chain = chain
+        self.feeds = feeds
+        self.judging = judging
+        self.board = board
+        self.watched = frozenset(watched)
+        self.snapshots = snapshots
+        self.schema = schema
+        self.snapshot_every = snapshot_every
+        self.capabilities: Capabilities | None = None
+        self.head: Position | None = None
+        self._idle = asyncio.Event()
+        """Set while there is a head and no block is being processed."""
+        self._queue: Queue[Transaction] = Queue(WAITING, Rule.DROP_OLDEST)
+
+    async def run(self) -> None:
+        """Follow blocks and pending transactions until cancelled."""
+        for tx in self.judging.pipeline.pending_holds().get(self.chain, ()):
+            self.feeds.pending.track(tx)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._blocks(), name=f"{self.chain}/blocks")
+            tasks.create_task(self._arrivals(), name=f"{self.chain}/pending")
+            tasks.create_task(self._simulations(), name=f"{self.chain}/simulations")
+
+    async def _blocks(self) -> None:
+        """Blocks one at a time. A step that could not be processed is not acknowledged, and is offered again."""
+        async for step in self.feeds.heads.follow():
+            if isinstance(step, Ingested):
+                done = await self._block(step)
+            else:
+                done = await self._turned(step)
+            if done:
+                self.feeds.heads.acknowledge(step)
+
+    async def _turned(self, step: Reverted | Gap) -> bool:
+        await self.judging.take(step)
+        if isinstance(step, Reverted):
+            self._idle.clear()
+            self.head = None
+        return True
+
+    async def _block(self, step: Ingested) -> bool:
+        """Everything of one block, in order: its opening, each execution, the states and prices at its end, its closing."""
+        position = step.block.position
+        executions = await self.feeds.executions.block(position, step.block.transactions, step.at)
+        if any(isinstance(one, Unjudged) and one.reason == UNREACHABLE for one in executions):
+            return False
+        self._idle.clear()
+        await self.judging.take(step.opening)
+        decided = await self._judge(executions)
+        states = await self._states(position, step.at, self._touched(step, executions))
+        for event in (*states, *self.feeds.prices.take(states)):
+            decided |= await self._take(event)
+        decided |= await self._take(step.closing(time.time()))
+        await self._committed(step, decided=decided)
+        return True
+
+    async def _judge(self, executions: Sequence[Execution | Unjudged]) -> bool:
+        """Each execution, then the second looks that were wanted. Other tasks get a turn every few milliseconds."""
+        decided, wants, began = False, dict[str, Execution](), time.perf_counter()
+        for event in executions:
+            judged, made = await self.judging.take(event)
+            decided |= bool(made)
+            if isinstance(event, Execution):
+                wants |= {want.tx: event for want in judged.wants}
+            else:
+                metrics.UNJUDGED.labels(self.chain, event.reason).inc()
+            if time.perf_counter() - began > YIELD_EVERY:
+                await asyncio.sleep(0)
+                began = time.perf_counter()
+        places = asyncio.Semaphore(SECOND_LOOKS)
+
+        async def look(first: Execution) -> Execution | Unjudged:
+            async with places:
+                return await self.feeds.executions.storage(first, first.position or self._at_head())
+
+        for look_again in asyncio.as_completed([look(first) for first in wants.values()]):
+            decided |= await self._second(await look_again)
+        return decided
+
+    async def _second(self, found: Execution | Unjudged) -> bool:
+        """A second look is shown to those who asked; one that could not be had is unjudged, which is said."""
+        if isinstance(found, Unjudged):
+            metrics.UNJUDGED.labels(self.chain, found.reason).inc()
+            return await self._take(found)
+        return await self._take(msgspec.structs.replace(found, supersedes=True))
+
+    async def _take(self, event: Event) -> bool:
+        _, made = await self.judging.take(event)
+        return bool(made)
+
+    async def _states(self, position: Position, at: float, touched: set[str]) -> list[PoolState]:
+        """The block-end states; while the node gives nothing the block waits, since without them it is not judged."""
+        while True:
+            try:
+                return await self.feeds.pools.read(position, at, touched)
+            except NodeError as error:
+                self.board.lost_sight(self.chain, str(error))
+                await asyncio.sleep(0.2)
+
+    def _touched(self, step: Ingested, executions: Sequence[Execution | Unjudged]) -> set[str]:
+        """Watched contracts that this block had to do with; tokens that moved there are followed from now on."""
+        touched = {entry.address for entry in step.logs}
+        for execution in executions:
+            if isinstance(execution, Execution):
+                touched.update(frame.ctx for frame in execution.frames if frame.ctx is not None)
+        for entry in step.logs:
+            for topic in entry.topics[1:3]:
+                if (holder := "0x" + topic[-40:]) in self.watched:
+                    touched.add(holder)
+                    self.feeds.pools.saw(entry.address, holder)
+        return touched & self.watched
+
+    async def _committed(self, step: Ingested, *, decided: bool) -> None:
+        """The block is done: the flags may trust it, pending ones are simulated on it, the cursor moves now and then."""
+        position = step.block.position
+        self.head = position
+        self._idle.set()
+        if self.capabilities is not None and not self.capabilities.judges:
+            self.board.blind_now(
+                self.chain, "the node has no call tracer: nothing can be judged; `seawall doctor` says what it lacks"
+            )
+        else:
+            self.board.saw_head(self.chain, position, float(step.block.timestamp))
+        await self.feeds.pending.mined(step.block.transactions, position)
+        if decided or position.height % self.snapshot_every == 0:
+            await self.judging.desk.advance(Cursor(self.chain, position), time.time())
+        if position.height % self.snapshot_every == 0:
+            await self.save(position)
+
+    async def save(self, position: Position) -> None:
+        """Keep the detectors' state after this block; a failure costs a longer restart, nothing else."""
+        blob = pickle.dumps(self.judging.pipeline.detectors[self.chain], protocol=pickle.HIGHEST_PROTOCOL)
+        try:
+            await asyncio.to_thread(self.snapshots.save, self.chain, position, self.schema, blob)
+        except JournalError as error:
+            log.warning("snapshot_failed", chain=self.chain, error=str(error))
+
+    async def _arrivals(self) -> None:
+        """What the pending feed gives: transactions to simulate, fates to judge, losses to admit."""
+        async for event in self.feeds.pending.follow():
+            if isinstance(event, Transaction):
+                if event.to is None or len(event.input) > len("0x") or event.to in self.watched:
+                    self._queue.offer(event)
+                    metrics.QUEUE_DEPTH.labels("simulate").set(len(self._queue))
+            else:
+                await self.judging.take(event)
+            if lost := self._queue.take_lost():
+                metrics.DROPPED.labels(self.chain, "simulate").inc(lost)
+                metrics.UNJUDGED.labels(self.chain, "shed").inc(lost)
+                await self.judging.take(
+                    Gap(chain=self.chain, at=time.time(), feed="simulate", lost=lost, reason="more than is judged in time")
+                )
+
+    async def _simulations(self) -> None:
+        """Simulate pending transactions, a few side by side, in the order they came."""
+        places = asyncio.Semaphore(SIMULATIONS)
+
+        async def one(tx: Transaction, head: Position) -> None:
+            try:
+                await self._simulate(tx, head)
+            except Exception as error:
+                # The one place that decides for pending ones: this transaction is unjudged, the others go on.
+                metrics.UNJUDGED.labels(self.chain, "error").inc()
+                log.exception("simulation_failed", chain=self.chain, tx=tx.id, error=str(error))
+            finally:
+                places.release()
+
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await places.acquire()
+                tx = await self._queue.get()
+                head = self.head or await self._settled()
+                tasks.create_task(one(tx, head), name=f"{self.chain}/simulate")
+
+    async def _simulate(self, tx: Transaction, head: Position) -> None:
+        """Simulate on the newest head and judge; if a block came meanwhile, once more on that one."""
+        for _ in range(2):
+            before = self.feeds.pending.before(tx)
+            first = await self.feeds.executions.simulate(tx, head, before)
+            if isinstance(first, Unjudged):
+                metrics.UNJUDGED.labels(self.chain, first.reason).inc()
+            judged, _ = await self.judging.take(first)
+            if judged.wants and isinstance(first, Execution):
+                await self._second(await self.feeds.executions.storage(first, head, tx, before))
+            if self._current(head) or not self._concerns(first):
+                break
+            head = await self._settled()
+        if tx.id in self.judging.pipeline.pending_holds().get(self.chain, ()):
+            self.feeds.pending.track(tx.id)
+
+    def _concerns(self, execution: Execution | Unjudged) -> bool:
+        """Does it touch anything watched?"""
+        return isinstance(execution, Execution) and any(frame.ctx in self.watched for frame in execution.frames)
+
+    def _current(self, head: Position) -> bool:
+        """Is this still the newest block, with none being processed?"""
+        return head == self.head and self._idle.is_set()
+
+    async def _settled(self) -> Position:
+        """The newest head, once no block is being processed."""
+        await self._idle.wait()
+        return self._at_head()
+
+    def _at_head(self) -> Position:
+        if self.head is None:
+            raise NodeError(f"{self.chain}: no head yet")
+        return self.head
