@@ -5,8 +5,8 @@ frame's success is also read from the word its caller finds on the stack. And at
 call once more: the script makes that frame itself and skips what the engine announces.
 
 `step` comes before the opcode runs, so what a read gave is the stack's top at the next step of the same frame. On revm it even
-comes before the stack is found too short, and a look beyond the stack's end would abort the trace: an attacker needs one byte
-for that, hence `takes`.
+comes before the stack is found too short, and a script that then looks beyond the stack's end has its frame reverted, gas and
+all: the trace would be of another execution than the chain's. Hence `takes`.
 """
 
 ACCESSES, FRAMES = 500_000, 20_000

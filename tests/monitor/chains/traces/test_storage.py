@@ -114,14 +114,14 @@ async def test_a_selfdestruct_that_is_not_allowed_does_not_swallow_what_follows(
 
 
 @pytest.mark.parametrize("opcode", ["54", "55", "5c", "5d", "31", "a0", "a4", "ff"])
-async def test_one_byte_that_finds_the_stack_empty_does_not_blind_the_tracer(opcode: str) -> None:
+async def test_a_frame_that_finds_the_stack_empty_burns_its_gas_in_the_trace_as_on_the_chain(opcode: str) -> None:
     async with chain() as node:
-        outer = await node.deploy(invoke(await node.deploy(opcode)), "60015450", "00")
-        first, recorded = await looks(node, outer)
-        execution = second(recorded, first)
-        assert execution.ordered
-        assert [(f.type, f.ok) for f in execution.frames] == [("CALL", True), ("CALL", False)]
-        assert story(execution)[-1] == ("sload", 1, 0)
+        outer = await node.deploy(invoke(await node.deploy(opcode)), "5a5f55", "00")  # slot 0 = the gas that is left
+        tx = await node.send(outer)
+        await node.receipt(tx)
+        recorded = await node.ask("debug_traceTransaction", tx, storage.TRACER)
+        assert [event[:2] for event in recorded["events"]] == [["e", "CALL"], ["x", 0], ["t", "sstore"]]
+        assert int(recorded["events"][-1][3], 16) == int(await node.ask("eth_getStorageAt", outer, "0x0", "latest"), 16)
 
 
 async def test_a_log_of_memory_nobody_wrote_is_zeros_and_a_large_one_is_unknown() -> None:
