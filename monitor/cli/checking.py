@@ -26,7 +26,7 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Is this configuration one that `seawall run` would take? Asks no node."""
-    from monitor.config import load  # noqa: PLC0415 - the other commands start without YAML
+    from monitor.config import load
 
     try:
         config = load(file)
@@ -43,7 +43,7 @@ def check(
 
 def schema() -> None:
     """The JSON Schema of the configuration file, for editors."""
-    from monitor.config import schema as made  # noqa: PLC0415 - the other commands start without YAML
+    from monitor.config import schema as made
 
     typer.echo(json.dumps(made(), indent=2))
 

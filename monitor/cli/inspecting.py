@@ -27,10 +27,10 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a transaction.")] = False,
 ) -> None:
     """Judge recorded executions with the daemon's own detectors, no node needed. Exit 1 when something could not be judged."""
-    from detectors import discover  # noqa: PLC0415 - the other commands start without the detectors
-    from monitor.chains.traces import Words, allow_deep  # noqa: PLC0415 - as above
-    from monitor.inspect import Unread, Verdict  # noqa: PLC0415 - as above
-    from monitor.inspect import inspect as judge  # noqa: PLC0415 - as above
+    from detectors import discover
+    from monitor.chains.traces import Words, allow_deep
+    from monitor.inspect import Unread, Verdict
+    from monitor.inspect import inspect as judge
 
     watched = _addresses(watch or [])
     allow_deep()
@@ -53,7 +53,7 @@ def inspect(
 
 
 def _addresses(given: Iterable[str]) -> frozenset[str] | None:
-    from monitor.chains.traces.words import is_hex  # noqa: PLC0415 - as above
+    from monitor.chains.traces.words import is_hex
 
     wrong = [f"--watch: not an address: {text[:60]!r}" for text in given if len(text) != 42 or not is_hex(text)]
     if wrong:
@@ -63,7 +63,7 @@ def _addresses(given: Iterable[str]) -> frozenset[str] | None:
 
 def _print(line: "Line", *, as_json: bool) -> None:
     if as_json:
-        import msgspec  # noqa: PLC0415 - as above
+        import msgspec
 
         typer.echo(msgspec.json.encode(line))
         return
