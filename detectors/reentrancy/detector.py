@@ -6,6 +6,7 @@ from typing import ClassVar
 from detectors.base import NOTHING, Detector, Finding, Registry, Want, Watch
 from detectors.events import Event
 from detectors.execution.frames import Execution
+from detectors.execution.parties import cluster
 from detectors.reentrancy import delegate, seen, unseen
 from detectors.reentrancy.structure import Structure, glance
 from detectors.reentrancy.telling import evidence, title
@@ -17,6 +18,39 @@ class Reentrancy(Detector):
 
     Stateless between transactions, so pending ones cannot leave a trace. Confidence is structural 0.3 + conflict 0.4 +
     economics 0.3. `registry`: what is watched and trusted, by chain.
+
+    A bank that pays before it writes, entered again by whom it pays:
+
+    >>> from detectors.events import Stage
+    >>> from detectors.execution.frames import CALL, Access, Frame
+    >>> def frame(sender, to, value, parent):
+    ...     return Frame(CALL, sender, to, to, value, None, "0x", True, True, parent, parent + 1)
+    >>> chain = [("0xe1", "0xa0", 0), ("0xa0", "0xb0", 0), ("0xb0", "0xa0", 10), ("0xa0", "0xb0", 0), ("0xb0", "0xa0", 10)]
+    >>> frames = [frame(*call, parent=i - 1) for i, call in enumerate(chain)]
+    >>> pays_first = [
+    ...     Access("sload", 1, 2, 0x6F, 10),
+    ...     Access("sload", 3, 4, 0x6F, 10),
+    ...     Access("sstore", 3, 5, 0x6F, 0),
+    ...     Access("sstore", 1, 5, 0x6F, 0),
+    ... ]
+    >>> detector = Reentrancy({"eip155:1": Watch(watched=frozenset({"0xb0"}))})
+    >>> def judge(steps):
+    ...     known = {"chain": "eip155:1", "at": 0.0, "tx": "0x1", "stage": Stage.PENDING, "storage": "ordered"}
+    ...     found = detector.observe(Execution(frames=frames, steps=steps, **known))
+    ...     return [(f.kind, f.subject, f.severity.value) for f in found]
+    >>> judge(pays_first)
+    [('same_contract', '0xb0', 'critical')]
+
+    The same calls on a bank that writes before it pays are worth knowing, no more:
+
+    >>> writes_first = [
+    ...     Access("sload", 1, 2, 0x6F, 20),
+    ...     Access("sstore", 1, 2, 0x6F, 10),
+    ...     Access("sload", 3, 4, 0x6F, 10),
+    ...     Access("sstore", 3, 4, 0x6F, 0),
+    ... ]
+    >>> judge(writes_first)
+    [('same_contract', '0xb0', 'info')]
     """
 
     name: ClassVar[str] = "reentrancy"
@@ -39,12 +73,13 @@ class Reentrancy(Detector):
         """Judge one execution: nothing for nearly all, else findings, and a wish for storage order where it is missing."""
         if not isinstance(event, Execution) or len(event.frames) < 2:
             return ()
-        if event.ordered or glance(event.frames, codes=bool(event.context.codes)):
-            return self._judge(event)
+        watch = self.registry.get(event.chain, NOTHING)
+        known = cluster(event, watch) if event.context.codes else ()
+        if event.ordered or glance(event.frames, known):
+            return self._judge(event, watch)
         return ()
 
-    def _judge(self, event: Execution) -> Iterator[Finding | Want]:
-        watch = self.registry.get(event.chain, NOTHING)
+    def _judge(self, event: Execution, watch: Watch) -> Iterator[Finding | Want]:
         structure = Structure(event, watch)
         best: dict[tuple[str, str], Verdict] = {}
         for verdict in _verdicts(structure):

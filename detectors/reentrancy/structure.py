@@ -1,6 +1,6 @@
 """Structure: who re-entered whom, through whose code. Needs the call tree only; nearly every transaction ends here."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from detectors.base import Watch
 from detectors.execution.activations import Activations
@@ -32,13 +32,13 @@ LOOKS = 64
 """How many repeated contracts on one path are weighed as a sandwich: bounds what a deep tree can cost."""
 
 
-def glance(frames: Sequence[Frame], *, codes: bool) -> bool:
+def glance(frames: Sequence[Frame], party: Iterable[str] = ()) -> bool:
     """May anything here be re-entry, a look at a suspended contract's balance, or borrowed code? Fast, and wide on purpose.
 
-    `codes`: the shell knows ages or deployers, so code from anywhere may be the initiator's.
+    `party`: who of U is known beyond the sender, the root's target and what is created here.
     """
     root = frames[0]
-    mine = {root.sender, root.to}
+    mine = {root.sender, root.to, *party}
     path: list[str | None] = []
     for frame in frames:
         depth, ctx = frame.depth, frame.ctx
@@ -48,7 +48,7 @@ def glance(frames: Sequence[Frame], *, codes: bool) -> bool:
         if ctx in path:
             if path[-1] != ctx:
                 return True
-            if frame.type in BORROWS_CODE and (codes or frame.to in mine) and frame.to != ctx:
+            if frame.type in BORROWS_CODE and frame.to in mine and frame.to != ctx:
                 return True
         elif depth > 1 and (ctx in mine or (frame.selector == BALANCE_OF and _looks_up(frame, path))):
             return True
