@@ -24,13 +24,13 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @every_page
 def test_commands_exist(page: Path) -> None:
-    named = set(re.findall(r"(?:`|\$ )seawall ([a-z]+)", page.read_text()))
+    named = set(re.findall(r"(?:`|\$ )seawall ([a-z]+)", flowing(page)))
     assert named - COMMANDS == set()
 
 
 @every_page
 def test_make_targets_exist(page: Path) -> None:
-    assert set(re.findall(r"(?:`|\$ )make ([a-z]+)", page.read_text())) - set(TARGETS) == set()
+    assert set(re.findall(r"(?:`|\$ )make ([a-z]+)", flowing(page))) - set(TARGETS) == set()
 
 
 @every_page
@@ -46,17 +46,17 @@ def test_variables_exist(page: Path) -> None:
 
 @every_page
 def test_routes_exist(page: Path) -> None:
-    named = set(re.findall(r"\b(GET|POST) (/[^\s`,;]*)", page.read_text()))
+    named = set(re.findall(r"\b(GET|POST) (/[^\s`,;]*)", flowing(page)))
     assert named - routes() == set()
 
 
 def test_every_command_is_documented() -> None:
-    running = (ROOT / "docs" / "running.md").read_text()
+    running = flowing(ROOT / "docs" / "running.md")
     assert {name for name in COMMANDS if f"`seawall {name}" not in running and f"$ seawall {name}" not in running} == set()
 
 
 def test_every_route_for_programs_is_documented() -> None:
-    running = (ROOT / "docs" / "running.md").read_text()
+    running = flowing(ROOT / "docs" / "running.md")
     programs = {(method, path) for method, path in routes() if path.startswith(("/v1", "/ofrep", "/-", "/flagd", "/metrics"))}
     assert {f"{method} {path}" for method, path in programs if f"{method} {path}" not in running} == set()
 
@@ -71,6 +71,11 @@ def test_every_target_says_what_it_does() -> None:
     phony = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert phony is not None
     assert set(phony[1].split()) == set(TARGETS)
+
+
+def flowing(page: Path) -> str:
+    """A page's text as it reads, without the line breaks that wrapping put anywhere."""
+    return re.sub(r"\s+", " ", page.read_text())
 
 
 def routes() -> set[tuple[str, str]]:

@@ -38,7 +38,7 @@ def run(config: CONFIG) -> None:
     asyncio.run(live())
 
 
-def doctor(config: CONFIG, as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
+def doctor(config: CONFIG, *, as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
     """Probe every node and capability, and say what is missing and what follows from that."""
     import asyncio
     import json

@@ -1,6 +1,5 @@
 """`seawall demo`: the whole main job on one machine, in front of your eyes."""
 
-import asyncio
 import json
 from typing import Annotated
 
@@ -13,6 +12,7 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
+    *,
     once: Annotated[bool, typer.Option("--once", help="Exit after the show and print the report.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Machine output: the flags as the first line, the report as the last.")
@@ -28,6 +28,8 @@ def demo(
     ] = False,
 ) -> None:
     """Start a local chain with real Uniswap V2 and vulnerable protocols, watch it, attack it, and see the flag turn first."""
+    import asyncio
+
     from monitor.demo.show import Show
 
     show = Show(attacks=attacks, detecting=not no_detectors, port=port, machine=as_json)
