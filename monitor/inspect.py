@@ -98,19 +98,23 @@ class Bench:
     def __init__(self, classes: Iterable[type[Detector]], watched: frozenset[str] | None) -> None:
         self.classes = tuple(classes)
         self.watched = watched
-        self._now: tuple[str, Position | None, int] | None = None
+        self._chain = ""
+        self._position: Position | None = None
+        self._index = -1
         self._dispatch: dict[type[Event], list[Detector]] = {}
 
     def judge(self, execution: Execution) -> list[Finding]:
         """All that any detector finds in the execution."""
-        place, index = (execution.chain, execution.position), execution.index or 0
-        if self._now is None or execution.position is None or place != self._now[:2] or index <= self._now[2]:
+        position, index = execution.position, execution.index or 0
+        here = position is not None and (position is self._position or position == self._position)
+        if not here or index <= self._index or execution.chain != self._chain:
             self._begin(execution)
-        self._now = (*place, index)
+        self._index = index
         # Without logs nobody knows what had moved by the time a balance was read, so nothing is inferred from it.
         return self._observe(with_holdings(execution) if execution.logged else execution)
 
     def _begin(self, execution: Execution) -> None:
+        self._chain, self._position = execution.chain, execution.position
         registry = {execution.chain: Watch(watched=self.watched, trusted=trusted(execution.chain))}
         self._dispatch = {}
         for make in self.classes:
@@ -181,7 +185,7 @@ def _line(bench: Bench, execution: Execution, source: str) -> Line:
     reached = verdict(findings)
     if not execution.complete and reached in {Verdict.CLEAR, Verdict.INFO}:
         return Line(source, tx, Verdict.UNJUDGED, _shown(findings), frames, 0.0, "the trace was cut by its producer")
-    return Line(source, tx, reached, _shown(findings), frames, 0.0)
+    return Line(source, tx, reached, _shown(findings) if findings else [], frames, 0.0)
 
 
 def _unjudged(source: str, reading: Unreadable) -> Line:

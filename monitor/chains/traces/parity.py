@@ -8,7 +8,7 @@ from operator import attrgetter
 
 import msgspec
 
-from detectors.events import Position
+from detectors.events import Position, Stage
 from detectors.execution import (
     CALL,
     CALLCODE,
@@ -69,30 +69,36 @@ def read(rows: Iterable[Row], origin: Origin, words: Words) -> Iterator[Executio
     groups: dict[str | None, list[Row]] = {}
     for row in rows:
         if row.type != "reward":
-            groups.setdefault(row.transaction_hash, []).append(row)
+            group = groups.get(row.transaction_hash)
+            if group is None:
+                groups[row.transaction_hash] = [row]
+            else:
+                group.append(row)
+    block = origin
     for tx, group in groups.items():
-        place = _origin(origin, tx, group[0])
+        first = group[0]
+        if first.block_number is not None and (block.position is None or first.block_number != block.position.height):
+            block = _block(origin, first.block_number)
         try:
-            yield place.execution(flatten(group, words), [])
+            frames = flatten(group, words)
         except TraceUnreadable as error:
-            yield place.unreadable(error)
+            yield msgspec.structs.replace(block, tx=tx or origin.tx).unreadable(error)
+            continue
+        yield Execution(
+            chain=block.chain,
+            at=block.at,
+            tx=tx.lower() if tx else origin.tx or origin.source,
+            stage=block.stage or (Stage.PENDING if block.position is None else Stage.INCLUDED),
+            frames=frames,
+            logged=False,
+            position=block.position,
+            index=first.transaction_position,
+        )
 
 
-def _origin(origin: Origin, tx: str | None, row: Row) -> Origin:
-    position, at = origin.position, origin.at
-    if row.block_number is not None:
-        position = Position(row.block_number, f"#{row.block_number}")
-        at = at or row.block_number * _BLOCK_SECONDS  # no timestamp in a row: what counts is the order and rough distance
-    return Origin(
-        source=origin.source,
-        chain=origin.chain,
-        at=at,
-        position=position,
-        tx=tx.lower() if tx else origin.tx,
-        index=row.transaction_position,
-        stage=origin.stage,
-        logged=False,
-    )
+def _block(origin: Origin, number: int) -> Origin:
+    """The origin of one block's rows. Rows have no timestamp: what counts of `at` is the order and the rough distance."""
+    return msgspec.structs.replace(origin, position=Position(number, f"#{number}"), at=origin.at or number * _BLOCK_SECONDS)
 
 
 _place = attrgetter("trace_address")
