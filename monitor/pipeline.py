@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from detectors.base import Detector, Finding, Want
+from detectors.base import PAUSE_AT, WARN_AT, Basis, Detector, Finding, Want
 from detectors.events import Block, Committed, Dropped, Event, Reverted, Stage, Tick
 from detectors.execution import Execution
 from monitor.breaker.holds import Decision
@@ -15,7 +15,7 @@ QUARANTINE_AFTER = 3
 """Failures on end after which a detector is left out, loudly."""
 
 SECOND_LOOKS = 4096
-"""Transactions whose second look may be outstanding; beyond, the oldest is forgotten (the shell's own deadline is far shorter)."""
+"""Transactions whose second look may be outstanding; beyond, the oldest is forgotten (the shell's deadline is far shorter)."""
 
 
 class Judged(msgspec.Struct):
@@ -25,6 +25,11 @@ class Judged(msgspec.Struct):
     wants: list[Want] = []
     asking: list[str] = []
     failed: list[tuple[str, str]] = []
+
+    @property
+    def trips(self) -> bool:
+        """Is there a finding already that pauses by itself? A costly second look would change no flag then."""
+        return any(finding.confidence >= PAUSE_AT and finding.basis is Basis.MECHANISM for finding in self.findings)
 
 
 class Proposed(msgspec.Struct):
@@ -177,7 +182,7 @@ class Pipeline:
 
     def _mined(self, event: Execution, judged: Judged) -> None:
         """A mined transaction that no detector fears any more settles the pending holds that rest on it."""
-        feared = any(finding.confidence >= 0.5 for finding in judged.findings)
+        feared = any(finding.confidence >= WARN_AT for finding in judged.findings)
         if not feared and not judged.wants and event.tx in self.pending_holds().get(event.chain, ()):
             self.settled.setdefault(event.chain, {})[event.tx] = Settled(event.tx, "mined and judged harmless")
 

@@ -121,7 +121,8 @@ class ChainWatch:
             judged, made = await self.judging.take(event)
             decided |= bool(made)
             if isinstance(event, Execution):
-                wants |= {want.tx: event for want in judged.wants}
+                if judged.wants and not judged.trips:
+                    wants[event.tx] = event
             else:
                 metrics.UNJUDGED.labels(self.chain, event.reason).inc()
             if time.perf_counter() - began > YIELD_EVERY:
@@ -240,7 +241,7 @@ class ChainWatch:
             if isinstance(first, Unjudged):
                 metrics.UNJUDGED.labels(self.chain, first.reason).inc()
             judged, _ = await self.judging.take(first)
-            if judged.wants and isinstance(first, Execution):
+            if judged.wants and not judged.trips and isinstance(first, Execution):
                 await self._second(await self.feeds.executions.storage(first, head, tx, before))
             if self._current(head) or not self._concerns(first):
                 break

@@ -1,4 +1,4 @@
-"""A node kept in reach: three connections of their own for heads, pending transactions and requests, each reconnecting for ever.
+"""A node kept in reach: connections of their own for heads, pending transactions, requests and long traces, redialled for ever.
 
 They are apart so that a flood of pending transactions, or a trace bigger than we take, cannot hold up or cut the heads. Each
 reconnect asks for the chain id first: a node of another chain is refused, and asked again slowly, so that recovery needs no
@@ -29,7 +29,7 @@ WRONG_CHAIN_WAIT = 3.0
 STEADY = 1.0
 """A connection that lived so long, seconds, makes the next wait a short one again."""
 ANSWERS_WITHIN = 5.0
-LANES = {"heads": 64 * MIB, "pending": 4 * MIB, "requests": 64 * MIB}
+LANES = {"heads": 64 * MIB, "pending": 4 * MIB, "requests": 64 * MIB, "traces": 64 * MIB}
 """The longest message each connection takes: logs and traces are long, a pending transaction is not."""
 
 
@@ -111,8 +111,7 @@ class Lane:
                 await asyncio.sleep(wait)
 
     async def _live(self) -> NodeError:
-        prompt = self.name == "pending"
-        rpc = await Rpc.connect(self._url, provider=self.provider, chain=self.chain, max_size=LANES[self.name], prompt=prompt)
+        rpc = await Rpc.connect(self._url, provider=self.provider, chain=self.chain, max_size=LANES[self.name])
         try:
             await self._check(rpc)
             self._rpc = rpc
@@ -187,30 +186,34 @@ class LinkState(msgspec.Struct, frozen=True):
 
 
 class Link:
-    """One node's three lanes. `chain` is CAIP-2 (`eip155:N`), `provider` the node's name in the configuration."""
+    """One node's four lanes. `chain` is CAIP-2 (`eip155:N`), `provider` the node's name in the configuration."""
 
     def __init__(self, url: str, *, chain: str, provider: str) -> None:
         pulse = _Pulse()
         self.chain = chain
         self.provider = provider
         self._url = url
-        self.heads, self.pending, self.requests = (
-            Lane(name, url, chain=chain, provider=provider, pulse=pulse, changed=self._changed)
-            for name in ("heads", "pending", "requests")
+        self.heads, self.pending, self.requests, self.traces = (
+            Lane(name, url, chain=chain, provider=provider, pulse=pulse, changed=self._changed) for name in LANES
         )
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """All of them."""
+        return self.heads, self.pending, self.requests, self.traces
 
     @property
     def state(self) -> LinkState:
         """Up or down, and why."""
-        lanes = {lane.name: lane.state for lane in (self.heads, self.pending, self.requests)}
+        lanes = {lane.name: lane.state for lane in self.lanes}
         errors = [state.error for state in lanes.values() if not state.up]
         error = next((error for error in errors if error), None)
         return LinkState(self.provider, self.chain, wire.shown(self._url), not errors, error, lanes)
 
     async def run(self) -> None:
-        """Keep all three up until cancelled."""
+        """Keep all of them up until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for lane in (self.heads, self.pending, self.requests):
+            for lane in self.lanes:
                 group.create_task(lane.run(), name=f"link {self.chain} {self.provider} {lane.name}")
 
     def _changed(self) -> None:

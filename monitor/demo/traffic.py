@@ -76,7 +76,7 @@ class Traffic:
     async def reverted(self) -> list[str]:
         """Names of sent operations that were mined and reverted."""
         failed = []
-        for tx, name in self.sent.items():
+        for tx, name in list(self.sent.items()):
             receipt = await self.wallet.node.call("eth_getTransactionReceipt", [tx])
             if receipt is not None and receipt["status"] != "0x1":
                 failed.append(name)

@@ -57,14 +57,26 @@ class Failed(Exception):
 
 
 class Executions:
-    """The execution feed of one chain. `trace_within` and `storage_within` are deadlines in seconds, the node's included."""
+    """The execution feed of one chain. `trace_within` and `storage_within` are deadlines in seconds, the node's included.
+
+    `slow` asks for what takes long (whole blocks, storage order) on a connection of its own, since nodes answer a connection's
+    questions one after another; None: the same as `rpc`.
+    """
 
     def __init__(
-        self, rpc: Caller, chain: str, contexts: Contexts, *, trace_within: float = 5.0, storage_within: float = 5.0
+        self,
+        rpc: Caller,
+        chain: str,
+        contexts: Contexts,
+        *,
+        slow: Caller | None = None,
+        trace_within: float = 5.0,
+        storage_within: float = 5.0,
     ) -> None:
         self.chain = chain
         self.contexts = contexts
         self._rpc = rpc
+        self._slow = slow or rpc
         self._trace_within = trace_within
         self._storage_within = storage_within
         self._words = Words()
@@ -124,10 +136,10 @@ class Executions:
         options: dict[str, object] = {**storage.TRACER, "timeout": f"{within:g}s"}
         try:
             if tx is None:
-                raw = await self._trace("debug_traceTransaction", [first.tx, options], within)
+                raw = await self._trace("debug_traceTransaction", [first.tx, options], within, slow=True)
             else:
                 options |= await self._overrides(before, head)
-                raw = await self._trace("debug_traceCall", [_call(tx), _at(head), options], within)
+                raw = await self._trace("debug_traceCall", [_call(tx), _at(head), options], within, slow=True)
             return storage.read(_decoded(raw, storage.Recording), first, self._words)
         except Failed as failed:
             return self._unjudged(origin, failed.reason, first.frames[0].to)
@@ -150,7 +162,7 @@ class Executions:
     async def _whole(self, position: Position, origins: Sequence[Origin]) -> list[Execution | Unjudged] | None:
         """The block in one call; None when that gives nothing usable, or not the transactions the block lists."""
         try:
-            raw = await self._trace("debug_traceBlockByHash", [position.id, calltracer.TRACER], self._trace_within)
+            raw = await self._trace("debug_traceBlockByHash", [position.id, calltracer.TRACER], self._trace_within, slow=True)
             listed = _decoded(raw, list[_Traced])
         except Failed:
             return None
@@ -176,16 +188,17 @@ class Executions:
             async with places:
                 try:
                     return self._flat(
-                        await self._trace("debug_traceTransaction", [origin.tx, calltracer.TRACER], self._trace_within), origin
+                        await self._trace("debug_traceTransaction", [origin.tx, calltracer.TRACER], self._trace_within, slow=True),
+                        origin,
                     )
                 except Failed as failed:
                     return self._unjudged(origin, failed.reason)
 
         return list(await asyncio.gather(*map(one, origins)))
 
-    async def _trace(self, method: str, params: list[object], within: float) -> bytes:
+    async def _trace(self, method: str, params: list[object], within: float, *, slow: bool = False) -> bytes:
         try:
-            raw = await self._rpc.call(method, params, timeout=within, raw=True)
+            raw = await (self._slow if slow else self._rpc).call(method, params, timeout=within, raw=True)
         except NodeSilent:
             raise Failed(LATE) from None
         except RpcRefused as error:
