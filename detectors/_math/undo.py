@@ -10,7 +10,6 @@ DEEPEST = 4096
 """Blocks kept when nobody says what is final; a chain that reorganises deeper needs a fresh start."""
 
 
-
 class _Absent:
     """The value before a key existed."""
 

@@ -122,8 +122,6 @@ class Drain(Detector):
         ledger = flows(event)
         if not ledger:
             return ()
-        if books is not None and event.position is not None:
-            books.log.open(event.position.height)
         return list(self._judge(event, ledger, books, self.registry.get(event.chain, NOTHING)))
 
     def _judge(self, event: Execution, ledger: Ledger, books: Books | None, watch: Watch) -> Iterator[Finding]:

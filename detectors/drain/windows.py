@@ -10,8 +10,8 @@ from detectors._math.undo import Map, Undo
 DAY = 86_400
 BUCKETS = 60
 DAY_BUCKETS = 24
-BENEFICIARIES = 2_048
-"""Parties remembered per chain; beyond, the half untouched for longest is forgotten."""
+PARTIES = 512
+"""Parties remembered per chain; beyond, the half that took the smallest shares is forgotten: dust must not crowd out a thief."""
 
 Limits = tuple[tuple[int, float], ...]
 """(window in seconds, share of the balance that may leave in it)."""
@@ -34,7 +34,7 @@ class Windows:
         self.limits = limits
         self._rings: Map[Any, Any] = log.map()
         self._parties: Map[Any, Any] = log.map()
-        self._touched: Map[Any, float] = log.map()
+        self._shares: Map[Any, float] = log.map()
 
     def spend(self, contract: str, asset: str, amount: int, before: int | None, at: float, started: float) -> list[Spent]:
         """Count `amount` that left at `at` (chain time); the windows it takes over their limit. No balance, no telling."""
@@ -56,10 +56,11 @@ class Windows:
         ring = Budget(self._parties.child(key), span=DAY, buckets=DAY_BUCKETS)
         gone = ring.total(at)
         total = ring.add(at, amount)
-        self._touched[key] = at
-        if len(self._touched) > BENEFICIARIES:
+        self._shares[key] = max(0, total) / before if before and before > 0 else 0.0
+        spent = self._judge(DAY, limit, total, before, gone, at, started) if amount > 0 else None
+        if len(self._shares) > PARTIES:
             self._prune()
-        return self._judge(DAY, limit, total, before, gone, at, started) if amount > 0 else None
+        return spent
 
     @staticmethod
     def _judge(span: int, limit: float, total: int, before: int | None, gone: int, at: float, started: float) -> Spent | None:
@@ -69,7 +70,7 @@ class Windows:
         return Spent(span=span, limit=limit, total=total, share=min(1.0, total / held), filled=at - started >= span)
 
     def _prune(self) -> None:
-        by_age = sorted((at, key) for key, at in self._touched.items())
-        for _, key in by_age[: len(by_age) // 2]:
-            del self._touched[key]
+        by_share = sorted((share, key) for key, share in self._shares.items())
+        for _, key in by_share[: len(by_share) // 2]:
+            del self._shares[key]
             del self._parties[key]

@@ -118,8 +118,6 @@ class Invariants(Detector):
     def _touched(self, event: Execution, ledger: Ledger, pools: Pools, touched: list[str]) -> Iterator[Finding]:
         watch = self.registry.get(event.chain, NOTHING)
         mined = event.stage in MINED and event.position is not None and not event.supersedes
-        if mined and event.position is not None:
-            pools.log.open(event.position.height)
         for pool in touched:
             before = pools.now[pool]
             after = moved(before, pool, event, ledger)
