@@ -26,6 +26,8 @@ PING = 5.0
 STRIKES = 3
 """Unusable frames on end after which the connection is given up."""
 _OPEN, _CLOSE = 5.0, 0.5
+_QUICKACK: int | None = getattr(sockets, "TCP_QUICKACK", None)
+"""Linux has it; elsewhere acknowledgements take their time."""
 _READ_AHEAD = 64
 """Messages websockets holds before it stops reading the socket: the node's buffer fills next, never our memory."""
 
@@ -60,7 +62,7 @@ class _Waiting(NamedTuple):
 class Rpc:
     """One open connection. Make it with `connect`; whoever does closes it."""
 
-    def __init__(self, socket: ClientConnection, *, url: str, provider: str, chain: str, prompt: bool = False) -> None:
+    def __init__(self, socket: ClientConnection, *, url: str, provider: str, chain: str) -> None:
         self.where = wire.shown(url)
         self.provider = provider
         self.chain = chain
@@ -71,17 +73,13 @@ class Rpc:
         self._waiting: dict[int, _Waiting] = {}
         self._queues: dict[int | str, Queue[Pushed]] = {}
         self._strikes = 0
-        self._raw: sockets.socket | None = socket.transport.get_extra_info("socket") if prompt else None
+        self._tcp: sockets.socket | None = socket.transport.get_extra_info("socket") if _QUICKACK is not None else None
+        self._acknowledging = self._tcp is None
         self._reader = asyncio.create_task(self._read(), name=f"rpc {chain} {provider}")
 
     @classmethod
-    async def connect(
-        cls, url: str, *, provider: str, chain: str, max_size: int = MIB, within: float = _OPEN, prompt: bool = False
-    ) -> Self:
+    async def connect(cls, url: str, *, provider: str, chain: str, max_size: int = MIB, within: float = _OPEN) -> Self:
         """Open a connection. `max_size` is the longest message taken, bytes; `within` the seconds this may take.
-
-        `prompt`: acknowledge every segment at once. A node that waits for it before it sends the rest of a push (Nagle's
-        algorithm against delayed acknowledgements) otherwise delays one push in a hundred by 40 ms.
 
         Raises NodeUnreachable, NodeSilent or RpcRefused (throttled).
         """
@@ -94,7 +92,7 @@ class Rpc:
                 )  # fmt: skip
         except wire.FOREIGN as error:
             raise wire.translated(error, what) from None  # the cause would carry the URL, and with it its key
-        return cls(socket, url=url, provider=provider, chain=chain, prompt=prompt)
+        return cls(socket, url=url, provider=provider, chain=chain)
 
     async def call(
         self,
@@ -200,11 +198,13 @@ class Rpc:
 
     async def _read(self) -> None:
         receive, decode, queues, now = self._socket.recv, wire.decode_envelope, self._queues, time.time
+        soon = asyncio.get_running_loop().call_soon
         try:
             while True:
                 data = await receive(decode=False)
-                if self._raw is not None:  # the kernel forgets it after a few segments
-                    self._raw.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_QUICKACK, 1)
+                if not self._acknowledging:
+                    self._acknowledging = True
+                    soon(self._acknowledge)
                 try:
                     envelope = decode(data)
                 except (msgspec.DecodeError, RecursionError):
@@ -224,6 +224,19 @@ class Rpc:
         except Exception as error:  # noqa: BLE001 - whatever ends the stream, everyone waiting must hear of it
             self._over(wire.translated(error, f"{self.provider} ({self.where})"))
             self._socket.transport.abort()
+
+    def _acknowledge(self) -> None:
+        """Have the kernel acknowledge now what was read in this turn of the loop; it forgets the wish, so it is told each turn.
+
+        A node without TCP_NODELAY holds its next small frame back until the last one is acknowledged (Nagle's algorithm), and
+        delayed acknowledgements take 40 ms: measured, half of all heads came that late, and one pending push in a hundred.
+        """
+        self._acknowledging = False
+        if self._tcp is not None and _QUICKACK is not None:
+            try:
+                self._tcp.setsockopt(sockets.IPPROTO_TCP, _QUICKACK, 1)
+            except OSError:  # closed already; what was received before that is still read
+                self._tcp = None
 
     def _odd(self, data: bytes) -> None:
         try:

@@ -41,7 +41,7 @@ async def test_each_lane_is_a_connection_of_its_own() -> None:
         assert not link.state.up
         with pytest.raises(NodeUnreachable, match="not connected yet"):
             await link.requests.call("eth_chainId", timeout=1)
-        rpcs = [await lane.ready() for lane in (link.heads, link.pending, link.requests)]
+        rpcs = [await lane.ready() for lane in link.lanes]
         assert len({id(rpc) for rpc in rpcs}) == proxy.connections == len(LANES)
         assert await link.requests.call("eth_blockNumber", timeout=5) == "0x0"
         assert link.state.up

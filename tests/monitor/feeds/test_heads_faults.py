@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from detectors.events import Position
+from monitor.chains.link import LANES
 from monitor.demo.anvil import Anvil
 from monitor.feeds.heads import Ingested
 from tests.support.chain import TalkingChain
@@ -33,7 +34,7 @@ async def test_heads_that_never_come_are_made_up_for_by_the_timer() -> None:
         proxy.pushes = lambda _: ()
         await chain.speak(5)
         await followed.settled(chain)
-        assert proxy.connections == 3
+        assert proxy.connections == len(LANES)
 
 
 async def test_doubled_reordered_and_spoiled_heads_are_only_rings() -> None:
@@ -49,7 +50,7 @@ async def test_doubled_reordered_and_spoiled_heads_are_only_rings() -> None:
         await followed.settled(chain)
         heights = [step.block.position.height for step in followed.ledger.steps if isinstance(step, Ingested)]
         assert heights == list(range(2, 22))
-        assert proxy.connections == 3
+        assert proxy.connections == len(LANES)
 
 
 async def test_logs_left_out_are_not_believed() -> None:
@@ -134,7 +135,7 @@ async def test_lost_and_throttled_replies_are_asked_again_on_the_same_connection
         proxy.replies = failing
         await chain.speak(6)
         await followed.settled(chain)
-        assert proxy.connections == 3
+        assert proxy.connections == len(LANES)
 
 
 async def test_a_cut_or_swallowed_connection_is_replaced_and_nothing_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
