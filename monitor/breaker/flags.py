@@ -132,7 +132,11 @@ class FlagBoard:
 
     def beat(self) -> None:
         """The pipeline is alive; without a beat for PIPELINE_BOUND seconds every answer is unknown."""
-        self.beat_at = time.monotonic()
+        now = time.monotonic()
+        revived = now - self.beat_at > self.PIPELINE_BOUND
+        self.beat_at = now
+        if revived:
+            self._evaluate(self.specs)
 
     def read(self) -> Mapping[str, Flag]:
         """Every flag, evaluated at most REFRESH seconds ago, by integration."""

@@ -1,0 +1,106 @@
+"""A real `seawall run` in a process of its own, with a small configuration over a node of the test's."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+
+from monitor.demo.anvil import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+TOKEN = "a-token-of-the-test"
+VAULT = "0x" + "b0" * 20
+
+
+def settings(folder: Path, node_ws: str, *, chain_id: int = 31337, blind_after: str = "3s", **more: Any) -> dict[str, Any]:
+    """A configuration with one watched contract, enforced."""
+    return {
+        "version": 1,
+        "chains": {"test": {"id": f"eip155:{chain_id}", "nodes": [{"name": "anvil", "ws": node_ws}], "block_time": "1s", "blind_after": blind_after}},
+        "integrations": {"vault": {"chain": "test", "contracts": [{"address": VAULT, "kind": "holdings"}], "mode": "enforce"}},
+        "api": {
+            "read": f"127.0.0.1:{free_port()}", "admin": f"127.0.0.1:{free_port()}",
+            "tokens": [{"name": "ops", "secret": "${TOKEN}", "scopes": ["pause", "resume"]}],
+        },
+        "journal": {"path": str(folder / "journal.db")},
+        "policies": {"default": {}},
+        **more,
+    }  # fmt: skip
+
+
+class Daemon:
+    """Use as `async with Daemon(folder, settings) as daemon`."""
+
+    def __init__(self, folder: Path, config: dict[str, Any]) -> None:
+        self.folder = folder
+        self.config = config
+        self.read = f"http://{config['api']['read']}"
+        self.admin = f"http://{config['api']['admin']}"
+        self.process: asyncio.subprocess.Process | None = None
+        self.http = aiohttp.ClientSession()
+
+    async def start(self) -> None:
+        """Start the process; returns at once."""
+        (self.folder / "seawall.yaml").write_text(yaml.safe_dump(self.config))
+        with (self.folder / "daemon.log").open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "monitor", "run", "-c", str(self.folder / "seawall.yaml"),
+                stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT, env={**os.environ, "TOKEN": TOKEN},
+            )  # fmt: skip
+
+    async def flag(self) -> dict[str, Any] | None:
+        """The vault's flag, None while nobody answers."""
+        try:
+            async with self.http.get(f"{self.read}/v1/flags/vault") as answer:
+                return dict(await answer.json())
+        except aiohttp.ClientError:
+            return None
+
+    async def until(self, state: str, within: float = 30.0) -> dict[str, Any]:
+        """The flag once it reads `state`. Fails with the last one read and the end of the log."""
+        flag = None
+        try:
+            async with asyncio.timeout(within):
+                while (flag := await self.flag()) is None or flag["state"] != state:
+                    if self.process is None or self.process.returncode is not None:
+                        break
+                    await asyncio.sleep(0.02)
+                else:
+                    return flag
+        except TimeoutError:
+            pass
+        log = (self.folder / "daemon.log").read_text(errors="replace")[-1500:]
+        raise AssertionError(f"the flag did not become {state} within {within} s; it is {flag}; the log ends: {log}")
+
+    async def order(self, action: str, **headers: str) -> dict[str, Any]:
+        """Pause or resume as an operator."""
+        url = f"{self.admin}/v1/integrations/vault/{action}"
+        async with self.http.post(url, json={"reason": "test"}, headers={"Authorization": f"Bearer {TOKEN}", **headers}) as answer:
+            return {"status": answer.status, **await answer.json()}
+
+    async def kill(self) -> None:
+        """kill -9."""
+        if self.process is not None and self.process.returncode is None:
+            self.process.send_signal(signal.SIGKILL)
+            await self.process.wait()
+
+    async def stop(self) -> int:
+        """SIGTERM, and its exit code."""
+        if self.process is None:
+            return 0
+        if self.process.returncode is None:
+            self.process.terminate()
+        return await asyncio.wait_for(self.process.wait(), 15)
+
+    async def __aenter__(self) -> "Daemon":
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.kill()
+        await self.http.close()
