@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import random
+import signal
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
@@ -262,3 +263,43 @@ async def test_a_bad_quarter_of_a_minute_loses_nothing(seed: int, monkeypatch: p
         await followed.settled(chain)
         assert isinstance(followed.heads.tip, Position)
         assert len(followed.ledger.logs) > 50
+
+
+async def test_a_frozen_node_is_noticed_and_its_late_replies_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.chains.rpc.PING", 0.3)
+    async with await Anvil.start() as node:
+        chain = await TalkingChain.on(node)
+        async with following(node.ws, await chain.head(), within=0.05) as followed:
+            await chain.speak(3)
+            await followed.settled(chain)
+            node.process.send_signal(signal.SIGSTOP)
+            await followed.until(lambda: followed.heads.trouble is not None)
+            await followed.until(lambda: not followed.link.state.up)
+            node.process.send_signal(signal.SIGCONT)
+            again = await TalkingChain.on(node)
+            await again.speak(3)
+            await followed.settled(again)
+            assert followed.ledger.reverts == []
+            await again.close()
+        await chain.close()
+
+
+async def test_a_burst_of_blocks_and_a_clock_of_another_age_are_followed() -> None:
+    async with behind_a_proxy() as (chain, _, followed):
+        await chain.call("anvil_setNextBlockTimestamp", 2**40)
+        await chain.speak()
+        await chain.mine(120)
+        await chain.speak()
+        await followed.settled(chain)
+        assert followed.ledger.blocks[2].opening.timestamp == float(2**40)
+        assert len(followed.ledger.blocks) == 122
+
+
+async def test_a_block_with_hundreds_of_logs_is_checked_to_the_last_one() -> None:
+    async with behind_a_proxy() as (chain, _, followed):
+        await chain.call("evm_setAutomine", *[False])
+        for _ in range(200):
+            await chain.call("eth_sendTransaction", chain.words())
+        await chain.call("evm_mine")
+        await followed.settled(chain)
+        assert len(followed.ledger.blocks[2].logs) == 400
