@@ -23,5 +23,5 @@ def verdicts(structure: Structure) -> Iterator[Verdict]:
         if frame.to in fresh or (frame.selector, frame.input) != (entry.selector, entry.input):
             confidence = BY_ITSELF if structure.frames[0].ok else FAILED_CAP
             yield Verdict(
-                kind="delegate", victims=(frame.ctx,), losers=(frame.ctx,), confidence=confidence, inner=act, code=frame.to
+                kind="delegate", victims=(frame.ctx,), pausable=(frame.ctx,), confidence=confidence, inner=act, code=frame.to
             )

@@ -100,7 +100,7 @@ class Reentrancy(Detector):
             title=title(structure, verdict),
             evidence=evidence(structure, verdict),
             stage=event.stage,
-            watched=any(watch.watches(victim) for victim in verdict.losers),
+            watched=any(watch.watches(victim) for victim in verdict.pausable),
             tx=event.tx,
             position=event.position,
         )

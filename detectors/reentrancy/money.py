@@ -7,7 +7,7 @@ return, to a party that gave nothing to anyone, speaks for itself; any other unk
 import msgspec
 
 from detectors.execution.holdings import with_holdings
-from detectors.execution.ledger import NATIVE, flows
+from detectors.execution.ledger import Ledger, flows
 from detectors.reentrancy.structure import Structure
 
 GAIN_SHARE = 0.001
@@ -18,6 +18,10 @@ GAIN_USD = 1_000.0
 
 OUTFLOW_SHARE = 0.01
 """Uncompensated share of a victim's asset from which an outflow counts."""
+
+
+LOSERS = 64
+"""How many losers besides the victims are considered; an attacker can make any number of tokens and holders."""
 
 
 class Stakes(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,9 +40,13 @@ class Stakes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Money:
-    """The flows of one flagged transaction, U collapsed into one party."""
+    """The flows of one flagged transaction, U collapsed into one party.
 
-    def __init__(self, structure: Structure) -> None:
+    `handed`: somebody handed U something, though it may have passed it on to where it is no longer seen as U's.
+    """
+
+    def __init__(self, structure: Structure, *, handed: bool = False) -> None:
+        self.handed = handed
         self.party = structure.party
         self.known = structure.known
         self.execution = with_holdings(structure.execution)
@@ -48,7 +56,7 @@ class Money:
         }
         made_up = {a for a in between if a is not None and self.ledger.burns(a) <= self.ledger.mints(a)}
         self._worthless = structure.party | made_up
-        self._moved = self.ledger.sums().keys()
+        self.assets = frozenset(self.ledger.sums())
         self._weighed: dict[tuple[str, ...], Stakes] = {}
 
     def stakes(self, victims: tuple[str, ...]) -> Stakes:
@@ -75,7 +83,8 @@ class Money:
             return Stakes(counts=True, share=share, why="price", asset=asset, gain=gain)
         if usd is None and part is not None and part > GAIN_SHARE and costless:
             return Stakes(counts=True, share=share, why="gain", asset=asset, gain=gain)
-        if usd is None and part is None and costless and (loss := self._bled(victims)) is not None:
+        profits = self.handed or any(amount > 0 for amount in gains.values())
+        if usd is None and part is None and costless and profits and (loss := self._bled(victims)) is not None:
             loser, lost, amount = loss
             return Stakes(counts=True, share=share, why="free", asset=lost, gain=gains.get(lost, amount), loser=loser)
         return Stakes(counts=False, share=share, why="none", asset=asset, gain=gain)
@@ -112,7 +121,7 @@ class Money:
         """
         losers = self.ledger.losers()
         others = sorted(loser for loser in losers if loser not in victims and loser not in self.party and loser not in self.known)
-        for loser in (*(victim for victim in victims if victim in losers), *others):
+        for loser in (*(victim for victim in victims if victim in losers), *others[:LOSERS]):
             changes = self._real(self.ledger.assets(loser))
             if (
                 changes
@@ -123,17 +132,13 @@ class Money:
                 return loser, asset, -amount
         return None
 
-    def sold_its_own(self, first: int, end: int, contract: str, takers: frozenset[str]) -> bool:
-        """By the frames first..end-1, did `contract` give away only its own token (and ether), and `takers` gain nothing?"""
-        if contract not in self._moved:
-            return False
+    def within(self, first: int, end: int) -> Ledger:
+        """The flows of the frames first..end-1 alone."""
         frames = [
             frame if first <= i < end else msgspec.structs.replace(frame, alive=False)
             for i, frame in enumerate(self.execution.frames)
         ]
-        within = flows(msgspec.structs.replace(self.execution, frames=frames))
-        given = {asset for asset, amount in within.assets(contract).items() if amount < 0}
-        return contract in given <= {contract, NATIVE} and all(amount <= 0 for amount in within.party_gain(takers).values())
+        return flows(msgspec.structs.replace(self.execution, frames=frames))
 
     def falls(self, contract: str) -> bool:
         """Did this contract end with less of anything?"""

@@ -45,6 +45,8 @@ def _conflicting(scale: Scale, ordered: Ordered, seen: Conflict) -> Verdict | No
         return _shared(scale, contract, fellow, seen)
     consumers = structure.consumers(start, fellow, contract)
     if not seen.inner_wrote:
+        if not structure.surely(fellow, seen.outer):
+            return None
         branch = scale.branch(seen.outer, seen.inner)
         consumers = [c for c in consumers if ordered.acted_since(acts.ctx[c], seen.since, branch)]
         if not consumers:  # R6: nobody but the initiator looked, or whoever looked did nothing with it
@@ -79,7 +81,7 @@ def _taken(scale: Scale, act: int, slot: int, value: int) -> Verdict:
     return Verdict(
         kind="delegate",
         victims=(contract,),
-        losers=(contract,),
+        pausable=(contract,),
         confidence=BY_ITSELF if scale.frames[0].ok else FAILED_CAP,
         outer=outer,
         inner=act,
@@ -93,14 +95,14 @@ def _blocked(scale: Scale, act: int) -> Verdict:
     outer = scale.structure.outers[act][-1]
     contract = scale.acts.ctx[act] or ""
     fellow = scale.structure.sandwich(outer, act)
-    return Verdict(kind="blocked", victims=(contract,), losers=(), confidence=IN_ORDER, outer=outer, inner=act, fellow=fellow)
+    return Verdict(kind="blocked", victims=(contract,), pausable=(), confidence=IN_ORDER, outer=outer, inner=act, fellow=fellow)
 
 
 def _in_order(verdict: Verdict) -> Verdict:
     return Verdict(
         kind=verdict.kind,
         victims=verdict.victims,
-        losers=(),
+        pausable=(),
         confidence=IN_ORDER,
         outer=verdict.outer,
         inner=verdict.inner,

@@ -128,7 +128,8 @@ class Structure:
         """Contracts that U calls by name, tokens' everyday calls aside: provenance (R4) as far as the trace itself shows it.
 
         That is how an attacker's second contract looks which was made earlier; a protocol that U merely uses looks the same, so
-        being operated counts as a sandwich only together with an economic loss.
+        being operated counts as a sandwich only together with an economic loss, and never for reads (liquidators operate the
+        very markets that ask each other).
         """
         return frozenset(
             frame.ctx

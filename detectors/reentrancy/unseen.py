@@ -16,7 +16,7 @@ def verdicts(scale: Scale) -> Iterator[Verdict]:
     for inner, outers in structure.outers.items():
         if not structure.alive[scale.acts.entry[inner]]:
             continue
-        for outer in {outers[0], outers[-1]}:
+        for outer in dict.fromkeys((outers[0], outers[-1])):
             found = _pair(scale, outer, inner)
             if found is not None and (found.kind, found.victims, round(100 * found.confidence)) not in met:
                 met.add((found.kind, found.victims, round(100 * found.confidence)))
@@ -32,8 +32,7 @@ def verdicts(scale: Scale) -> Iterator[Verdict]:
         fellow = structure.outside(outer, reader, contract)
         if contract is None or frame < 0:
             continue
-        branch = scale.branch(outer, reader)
-        consumers = [c for c in structure.consumers(reader, fellow, contract) if _moved_on(scale, c, frame, branch)]
+        consumers = [c for c in structure.consumers(reader, fellow, contract) if _moved_on(scale, c, frame, outer, fellow)]
         if consumers:
             yield scale.weigh("balance", scale.victims(contract, consumers), outer, reader, fellow)
 
@@ -41,20 +40,26 @@ def verdicts(scale: Scale) -> Iterator[Verdict]:
 def _pair(scale: Scale, outer: int, inner: int) -> Verdict | None:
     structure, acts = scale.structure, scale.acts
     contract, fellow = acts.ctx[outer], structure.sandwich(outer, inner)
-    if contract is None:
-        return None
+    sure = structure.surely(fellow, outer)
+    if contract is None or not (sure or (acts.last[inner] > inner and not acts.static[inner])):
+        return None  # merely operated: a peer that is asked something is how lending works
     consumers = structure.consumers(acts.parent[inner], fellow, contract)
     if acts.static[inner]:
-        branch = scale.branch(outer, inner)
-        consumers = [consumer for consumer in consumers if _moved_on(scale, consumer, acts.entry[inner], branch)]
+        consumers = [consumer for consumer in consumers if _moved_on(scale, consumer, acts.entry[inner], outer, fellow)]
         return scale.weigh("read_only", scale.victims(contract, consumers), outer, inner, fellow) if consumers else None
     direct = acts.parent[inner] == fellow
     kind = "create" if scale.created(fellow) else "same_contract" if direct else "cross_contract"
     return scale.weigh(kind, scale.victims(contract, consumers), outer, inner, fellow)
 
 
-def _moved_on(scale: Scale, consumer: int, look: int, branch: int) -> bool:
-    """After its look (a frame), did the consumer's contract send U value, or say in an event that it changed?"""
+def _moved_on(scale: Scale, consumer: int, look: int, outer: int, fellow: int) -> bool:
+    """After its look (a frame), did the consumer's contract send U value, or say in an event that it changed?
+
+    Where no events were recorded, one that could change (it is not static) may have: the flows must then tell.
+    """
+    if not scale.structure.execution.logged:
+        return True
+    branch = scale.branch(outer, fellow)
     deeds = scale.deeds.get(scale.acts.ctx[consumer], ())
     first = bisect_right(deeds, (look, len(scale.acts)))
     return any(branch <= act <= scale.acts.last[branch] for _, act in deeds[first : first + DEEDS])

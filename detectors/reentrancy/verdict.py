@@ -6,6 +6,7 @@ from detectors.execution.activations import Activations
 from detectors.execution.frames import CALL, CREATES, Frame, Log
 from detectors.execution.ledger import TRANSFER as MOVED
 from detectors.execution.ledger import ZERO
+from detectors.reentrancy.design import Design
 from detectors.reentrancy.money import Money, Stakes
 from detectors.reentrancy.ordered import Conflict
 from detectors.reentrancy.structure import LOOKS, TRANSFER, TRANSFER_FROM, Structure, argument
@@ -30,45 +31,19 @@ UNSEEN_PAUSE_SHARE = 0.05
 SPIRAL = 3
 """Nested paying entries by one selector from which rising outflow needs no storage order."""
 
-CALLBACKS = frozenset(
-    (
-        "0x10d1e85c",  # uniswapV2Call
-        "0x84800812",  # pancakeCall
-        "0xfa461e33",  # uniswapV3SwapCallback
-        "0xe9cbafb0",  # uniswapV3FlashCallback
-        "0x91dd7346",  # unlockCallback, Uniswap V4
-        "0x23e30c8b",  # onFlashLoan, ERC-3156
-        "0xf04f2707",  # receiveFlashLoan, Balancer
-        "0x920f5c84",  # executeOperation, Aave V2
-        "0x1b11d0ff",  # executeOperation, Aave V3 simple
-        "0xee872558",  # executeOperation, Aave V1
-        "0x8b418713",  # callFunction, dYdX
-    )
-)
-"""Callbacks by design: whoever receives one was lent to on purpose, so standing between is no sign by itself."""
-
-RECEIPTS = frozenset(("0x150b7a02", "0xf23a6e61", "0xbc197c81"))
-"""onERC721Received, onERC1155Received, onERC1155BatchReceived: a receiver may pass on at once what it was just handed."""
-
-PASSES_ON = frozenset(("0x23b872dd", "0x42842e0e", "0xb88d4fde", "0xf242432a", "0x2eb2c2d6", "0xa9059cbb"))
-"""transferFrom, safeTransferFrom (ERC-721, with and without data), safeTransferFrom and its batch (ERC-1155), transfer."""
-
 MINT = "0x40c10f19"
 HANDS_OVER = frozenset((TRANSFER, MINT))
-
-REPAYS = frozenset((TRANSFER, TRANSFER_FROM, "0x573ade81", "0x0e752702", "0x4e4d9fea"))
-"""transfer, transferFrom, repay (Aave), repayBorrow (Compound: token, ether)."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """One judged way of harm. `outer`, `inner`, `fellow`: activations (-1: not that kind of harm); score parts as earned.
 
-    `victims`: the contract first. `losers`: those of them whose being watched lets this pause.
+    `victims`: the contract first. `pausable`: those of them whose being watched lets this pause.
     """
 
     kind: str
     victims: tuple[str, ...]
-    losers: tuple[str, ...]
+    pausable: tuple[str, ...]
     confidence: float
     outer: int = -1
     inner: int = -1
@@ -89,31 +64,19 @@ class Scale:
         self.structure = structure
         self.acts = structure.acts
         self.frames = structure.frames
-        self.money = Money(structure)
+        self.deeds, self.rewards = _rewards(structure)
+        self.money = Money(structure, handed=bool(self.rewards))
+        self.design = Design(structure, self.money)
         self.payers = _payers(structure)
         self.turns = _turns(self.acts, self.frames, self.payers)
-        self.deeds, self.rewards = _rewards(structure)
-
-    def _sells_itself(self, outer: int, inner: int, fellow: int) -> bool:
-        """A fee token's swap-back: in the middle of a transfer the token calls a router by name, to sell what it holds of itself.
-
-        The router comes back for it; the proceeds go to the token or to whom it names, never to U.
-        """
-        contract, entry = self.acts.ctx[outer], self.acts.entry[fellow]
-        if contract is None or self.acts.ctx[self.acts.parent[fellow]] != contract or self.frames[entry].selector is None:
-            return False
-        branch = self.branch(outer, inner)
-        following = self.acts.last[branch] + 1
-        end = self.acts.entry[following] if following < len(self.acts) else len(self.frames)
-        takers = self.structure.party.union(a for a in (self.acts.ctx[fellow],) if a is not None) - {contract}
-        return self.money.sold_its_own(self.acts.entry[branch], end, contract, takers)
 
     def weigh(
         self, kind: str, victims: tuple[str, ...], outer: int, inner: int, fellow: int, seen: Conflict | None = None
     ) -> Verdict:
         """The verdict on `inner` having come back to, or looked at, what `outer` waits in."""
-        own = self._sells_itself(outer, inner, fellow)
-        structural = 0.0 if own or self._by_design(outer, inner, fellow) else STRUCTURAL
+        branch = self.branch(outer, inner)
+        own = self.design.sells_itself(outer, fellow, branch)
+        structural = 0.0 if own or self.design.expected(outer, inner, fellow, branch) else STRUCTURAL
         stakes = self.money.stakes(victims)
         if not self.structure.surely(fellow, outer) and not stakes.counts:
             structural = 0.0
@@ -133,7 +96,7 @@ class Scale:
         return Verdict(
             kind=kind,
             victims=victims if stakes.loser is None or stakes.loser in victims else (*victims, stakes.loser),
-            losers=victims,
+            pausable=victims,
             confidence=confidence if self.frames[0].ok else min(confidence, FAILED_CAP),
             outer=outer,
             inner=inner,
@@ -161,14 +124,6 @@ class Scale:
     def created(self, fellow: int) -> bool:
         """Is the outsider a contract that is just being created?"""
         return self.frames[self.acts.entry[fellow]].type in CREATES
-
-    def _by_design(self, outer: int, inner: int, fellow: int) -> bool:
-        """A flash loan or swap callback which the contract itself made, and whose receiver came straight back or repays."""
-        called, back = self.frames[self.acts.entry[fellow]].selector, self.frames[self.acts.entry[inner]].selector
-        if self.acts.ctx[self.acts.parent[fellow]] != self.acts.ctx[outer]:
-            return False
-        direct = self.acts.parent[inner] == fellow
-        return (called in CALLBACKS and (direct or back in REPAYS)) or (called in RECEIPTS and direct and back in PASSES_ON)
 
     def _paid_inside(self, inner: int, fellow: int) -> bool:
         """Did the inner call, or who made it for the outsider, hand anything to U or the outsider?"""

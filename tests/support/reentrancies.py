@@ -478,6 +478,13 @@ def flash_then_deposit() -> Execution:
     )
 
 
+def flash_by_another_name() -> Execution:
+    """The same where the callback has a name nobody knows: what was lent comes back, that is all there is to see."""
+    known = flash_then_deposit()
+    renamed = [replace(frame, selector="0x12345678") if frame.selector == "0x920f5c84" else frame for frame in known.frames]
+    return replace(known, frames=renamed, tx="0x" + "f1" * 32)
+
+
 def liquidation() -> Execution:
     """A market asks its comptroller, which asks the market: peers, nobody between."""
     ask = call(COMPTROLLER, "0x5fc7e71e", static(LENDER, "0xc37f68e2", sload(DEBT, 50)))
@@ -680,6 +687,7 @@ LOOK_ALIKES: dict[str, Callable[[], Execution]] = {
     "34 flash swap and getReserves": flash_swap,
     "35 flash-loan arbitrage": flash_arbitrage,
     "36 flash loan and liquidate": flash_then_deposit,
+    "36b the same by another name": flash_by_another_name,
     "37 liquidation": liquidation,
     "38 fee-on-transfer swap-back": fee_on_transfer,
     "38b the same through an unknown router": fee_on_transfer_by_unknown_router,

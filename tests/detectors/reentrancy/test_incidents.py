@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from detectors.base import Finding, Watch
 from detectors.execution import Execution
@@ -17,6 +18,7 @@ from tests.support.executions import (
     call,
     create,
     degraded,
+    log,
     move,
     sload,
     sstore,
@@ -192,6 +194,21 @@ INCIDENTS: dict[str, tuple[Callable[[], Execution], str]] = {
 }
 
 
+def liquidated() -> Execution:
+    """Benign: the liquidator redeems what it seized, so it operates the very market that asks another about its comptroller."""
+    other, asked = address("other market"), static(VAULT, "comptroller()", sload(1, 1))
+    seize = call(
+        other,
+        "seize(address,address,uint256)",
+        call(EXCHANGE, "seizeAllowed()", asked, log("0x" + "5e" * 32)),
+        transfer(CHILD, THIEF, 9),
+    )
+    repay = call(
+        VAULT, "liquidateBorrow(address,address)", sload(1, 1), sload(2, 50), sstore(2, 25), seize, sstore(1, 2), value=5
+    )
+    return attack(repay, call(other, "redeem(uint256)", transfer(THIEF, other, 9), move(GOLD, other, THIEF, 9)))
+
+
 def confidence(event: Execution, victim: str) -> float:
     said = Reentrancy({"eip155:1": Watch()}).observe(event)
     return max((f.confidence for f in said if isinstance(f, Finding) and victim in f.victims), default=0.0)
@@ -201,6 +218,17 @@ def confidence(event: Execution, victim: str) -> float:
 def test_warns_by_call_tree_and_logs_alone(name: str) -> None:
     stage, victim = INCIDENTS[name]
     assert confidence(degraded(stage()), victim) >= 0.5
+
+
+@pytest.mark.parametrize("name", sorted(INCIDENTS))
+def test_warns_by_the_call_tree_alone(name: str) -> None:
+    stage, victim = INCIDENTS[name]
+    assert confidence(replace(stage(), storage="none", steps=[], logged=False), victim) >= 0.5
+
+
+@pytest.mark.parametrize("shown", [liquidated(), degraded(liquidated()), replace(degraded(liquidated()), steps=[], logged=False)])
+def test_markets_that_ask_each_other_are_left_alone(shown: Execution) -> None:
+    assert confidence(shown, VAULT) < 0.5
 
 
 @pytest.mark.parametrize("name", sorted(INCIDENTS))
