@@ -109,7 +109,7 @@ def executions(draw: st.DrawFn) -> Execution:
     )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(executions(), st.sampled_from([Watch(), Watch(frozenset(PLACES[:2])), Watch(frozenset(), frozenset(PLACES[3:]))]))
 def test_any_execution_gets_an_answer_and_always_the_same(event: Execution, watch: Watch) -> None:
     detector = Reentrancy({"eip155:1": watch})
@@ -155,9 +155,9 @@ def _seconds(make: Callable[[int], Execution], turns: int) -> float:
     event, detector = make(turns), Reentrancy({"eip155:1": Watch()})
     best = float("inf")
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         list(detector.observe(event))
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.process_time() - start)
     return best
 
 
