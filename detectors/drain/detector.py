@@ -8,8 +8,8 @@ import msgspec
 
 from detectors._math.undo import Map, Undo
 from detectors.base import NOTHING, Detector, Finding, Registry, Watch
-from detectors.drain.outflow import PLAIN, Holding, Known, Outflow, outflows
-from detectors.drain.suspects import strangers, trades
+from detectors.drain.outflow import PLAIN, POSITIONS, Holding, Known, Outflow, outflows
+from detectors.drain.suspects import pays_positions, strangers, trades
 from detectors.drain.windows import Limits, Spent, Windows
 from detectors.events import Block, Committed, Event, PoolState, Price, Reverted, Stage
 from detectors.execution.frames import Execution
@@ -24,6 +24,9 @@ MOST = 0.95
 
 DOUBTFUL = 0.7
 """The most that an outflow can be held for while something of unknown worth came in."""
+
+SWAPPED = 0.45
+"""The most while that was a swap: pools trade, and a price nobody knows is no sign of theft."""
 
 EXACT = 1 << 53
 """Beyond this an amount is evidence as decimal text."""
@@ -150,8 +153,8 @@ class Drain(Detector):
             return []
         if address not in (watch.watched or ()) and not strangers(event, ledger, watch, party, address):
             return []
-        if holding is None or holding.kind == PLAIN:
-            known = msgspec.structs.replace(known, trades=trades(event, address))
+        if holding is None or holding.kind in {PLAIN, POSITIONS}:
+            known = msgspec.structs.replace(known, trades=trades(event, address), position=pays_positions(event, address))
         return outflows(ledger, known, kept_at_home(ledger, watch, party, address))
 
     @staticmethod
@@ -178,7 +181,7 @@ class Drain(Detector):
             event,
             kind="outflow",
             victims=(address,),
-            confidence=min(confidence, DOUBTFUL) if worst.doubtful else confidence,
+            confidence=min(confidence, SWAPPED if worst.swapped else DOUBTFUL if worst.doubtful else 1.0),
             title=f"{share:.1%} of what {address} held of {worst.asset} left unpaid for in one transaction",
             evidence=_evidence(worst, ledger, address, _beneficiary(ledger, worst.asset, party)),
             stage=event.stage,

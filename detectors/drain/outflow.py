@@ -20,6 +20,9 @@ POOLS = frozenset(("uniswap_v2", "uniswap_v3", "curve", "balancer", "solidly"))
 PLAIN = "holdings"
 """The kind that says only what is held."""
 
+POSITIONS = "uniswap_v3"
+"""The kind whose liquidity has no share token; its own code checks what a position may take."""
+
 HOPS = 4
 """Prices in units of other tokens are followed this far."""
 
@@ -36,7 +39,7 @@ class Holding(msgspec.Struct, frozen=True):
 class Outflow(msgspec.Struct, frozen=True, kw_only=True):
     """One asset that left. `share` of the balance before is None when that is unknown, `ratio` (value in / value out) likewise.
 
-    `paid` says what made up for it, "" nothing did. `doubtful`: something of unknown worth came in.
+    `paid` says what made up for it, "" nothing did. `doubtful`: something of unknown worth came in; `swapped`: in a swap.
     """
 
     asset: str
@@ -45,6 +48,7 @@ class Outflow(msgspec.Struct, frozen=True, kw_only=True):
     ratio: float | None
     paid: str
     doubtful: bool
+    swapped: bool
 
     @property
     def share(self) -> float | None:
@@ -62,7 +66,9 @@ class Known(msgspec.Struct, frozen=True):
     prices: Mapping[str, tuple[str, float]]
     share_token: str
     trades: bool = False
-    """Seen to swap in this very transaction; decides where the kind does not say what the contract does."""
+    """Seen to do a pool's business in this very transaction; decides where the kind does not say what the contract does."""
+    position: bool = False
+    """Seen to pay out a position, of which there are no shares to count."""
 
     def balance(self, asset: str) -> int | None:
         """Base units held before; what the shell gathered comes first."""
@@ -80,9 +86,11 @@ class Known(msgspec.Struct, frozen=True):
 
     @property
     def supply(self) -> int | None:
-        """Shares outstanding before."""
+        """Shares outstanding before; None when unknown or none."""
         told = self.context.supplies.get(self.share_token)
-        return told if told is not None or self.holding is None else self.holding.supply
+        if told is None and self.holding is not None:
+            told = self.holding.supply
+        return told if told is not None and told > 0 else None
 
     @property
     def pool(self) -> bool:
@@ -119,15 +127,28 @@ def outflows(ledger: Ledger, known: Known, kept: Mapping[str, int]) -> list[Outf
     out = {a: n for a, n in out.items() if n > 0}
     if not out:
         return []
-    into = {a: n for a, n in changes.items() if n > 0}
+    into = {a: n for a, n in changes.items() if n > 0 and a != known.share_token}
     ratio, unpriced = _value(out, into, known)
-    redeemed = _redeemed(ledger, out, known)
+    returned = _returned(ledger, known)
+    redeemed = _redeemed(returned, out, known)
     traded = _traded(out, into, known)
+    settled = known.position and known.holding is not None and known.holding.kind == POSITIONS
     found = []
     for asset, amount in out.items():
-        paid = _paid(ratio, redeemed=asset in redeemed, traded=traded and known.pool)
-        doubtful = not paid and bool(unpriced) and (traded or _unheard_of(unpriced, known))
-        found.append(Outflow(asset=asset, out=amount, before=known.balance(asset), ratio=ratio, paid=paid, doubtful=doubtful))
+        paid = "position" if settled else _paid(ratio, redeemed=asset in redeemed, traded=traded and known.pool)
+        open_question = bool(unpriced) and (traded or _unheard_of(unpriced, known))
+        doubtful = not paid and (open_question or (returned > 0 and not known.supply) or known.position)
+        found.append(
+            Outflow(
+                asset=asset,
+                out=amount,
+                before=known.balance(asset),
+                ratio=ratio,
+                paid=paid,
+                doubtful=doubtful,
+                swapped=doubtful and known.pool,
+            )
+        )
     return found
 
 
@@ -151,15 +172,21 @@ def _value(out: Mapping[str, int], into: Mapping[str, int], known: Known) -> tup
     return (ratio if ratio is not None and isfinite(ratio) else None), unpriced
 
 
-def _redeemed(ledger: Ledger, out: Mapping[str, int], known: Known) -> frozenset[str]:
-    """The assets that left in proportion to the shares burnt; or one for one, where a wrapper's supply is unknown."""
-    burnt = ledger.burns(known.share_token) - ledger.mints(known.share_token)
-    if burnt <= 0:
+def _returned(ledger: Ledger, known: Known) -> int:
+    """Shares given up: burnt, or handed back to the contract itself (all that is seen of it without logs)."""
+    return (
+        ledger.burns(known.share_token) - ledger.mints(known.share_token) + max(0, ledger.net(known.share_token, known.contract))
+    )
+
+
+def _redeemed(returned: int, out: Mapping[str, int], known: Known) -> frozenset[str]:
+    """The assets that left in proportion to the shares given up; or one for one, where a wrapper's supply is unknown."""
+    if returned <= 0:
         return frozenset()
     supply = known.supply
-    if not supply or supply < 0:
-        return frozenset(asset for asset, amount in out.items() if asset == NATIVE and amount == burnt)
-    part = burnt / supply + BURN_SLACK
+    if not supply:
+        return frozenset(asset for asset, amount in out.items() if asset == NATIVE and amount == returned)
+    part = returned / supply + BURN_SLACK
     backing = {asset: known.backing(asset) for asset in out}
     return frozenset(asset for asset, amount in out.items() if (held := backing[asset]) and amount / held <= part)
 

@@ -10,20 +10,33 @@ SWAPS = frozenset(
         "0xd78ad95fa46c994b6551d0da85fc275fe613ce37657fb8d5e3d130840159d822",  # Uniswap V2 Swap
         "0xc42079f94a6350d7e6235f29174924f928cc2ac818eb64fed8004e115fbcca67",  # Uniswap V3 Swap
         "0x8b3e96f2b889fa771c53c981b40daf005f63f637f1869f707052d15a3dd97140",  # Curve TokenExchange
+        "0x908fb5ee8f16c6bc9bc3690973819f32a4d4b10188134543c88706e0e1d43378",  # Balancer V1 LOG_SWAP
     )
 )
-SWAP_CALLS = frozenset(("0x022c0d9f", "0x128acb08", "0x3df02124"))
-"""`swap` of Uniswap V2 and V3, `exchange` of Curve."""
+POSITION_CALLS = frozenset(("0xa34123a7", "0x4f1eb3d8"))
+"""`burn` and `collect` of Uniswap V3: liquidity that no share token stands for."""
+
+POOL_CALLS = POSITION_CALLS | {"0x022c0d9f", "0x89afcb44", "0x128acb08", "0x3df02124", "0x8201aa3f", "0x7c5e9ea4"}
+"""Those, `swap` and `burn` of Uniswap V2, `swap` of V3, `exchange` of Curve, `swapExactAmountIn` and `Out` of Balancer V1."""
 
 EMPTY = 0.999
 """From this share on a purse counts as emptied."""
 
 
 def trades(execution: Execution, address: str) -> bool:
-    """Did this contract swap here, by its own log or the call it answered?"""
+    """Did this contract do a pool's business here, by its own log or the call it answered?"""
     if any(s.__class__ is Log and s.address == address and s.topics and s.topics[0] in SWAPS for s in execution.steps):
         return True
-    return any(frame.ctx == address and frame.selector in SWAP_CALLS and frame.alive for frame in execution.frames)
+    return _answered(execution, address, POOL_CALLS)
+
+
+def pays_positions(execution: Execution, address: str) -> bool:
+    """Did this contract pay out a position?"""
+    return _answered(execution, address, POSITION_CALLS)
+
+
+def _answered(execution: Execution, address: str, selectors: frozenset[str]) -> bool:
+    return any(frame.ctx == address and frame.selector in selectors and frame.alive for frame in execution.frames)
 
 
 def strangers(execution: Execution, ledger: Ledger, watch: Watch, party: frozenset[str], address: str) -> bool:

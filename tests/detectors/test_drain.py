@@ -345,3 +345,34 @@ def test_settings_that_make_no_sense_are_refused() -> None:
 def test_an_execution_in_a_block_nobody_announced_is_judged_all_the_same() -> None:
     whole = msgspec.structs.replace(withdrawal(MILLION // 2), position=Position(7, "0x7"))
     assert ("outflow", Severity.CRITICAL) in verdicts(guard().observe(whole))
+
+
+def in_the_open(*nodes: Call, held: dict[str, int], supplies: dict[str, int] | None = None) -> list[tuple[str, Severity]]:
+    """Verdicts without a watch list on a contract of which only balances are known."""
+    known = Context(balances={asset: {BANK: amount} for asset, amount in held.items()}, supplies=supplies or {})
+    return verdicts(Drain(EVERYONE).observe(execution(call(THIEF, "go()", *nodes), context=known)))
+
+
+def test_a_withdrawal_for_shares_of_unknown_number_is_doubtful_and_of_known_number_is_judged() -> None:
+    leave = call(BANK, "withdraw()", burn(BANK, 60), move(DOLLAR, BANK, THIEF, 60))
+    assert in_the_open(leave, held={DOLLAR: 100}) == [("outflow", Severity.WARNING)]
+    assert in_the_open(leave, held={DOLLAR: 100}, supplies={BANK: 100}) == []
+    assert in_the_open(leave, held={DOLLAR: 100}, supplies={BANK: 1000}) == [("outflow", Severity.CRITICAL)]
+
+
+def test_a_pool_s_business_at_a_price_nobody_knows_is_no_more_than_a_note() -> None:
+    swap = call(BANK, "0x8201aa3f", move(DOLLAR, BANK, THIEF, 60), move(COIN, THIEF, BANK, 5))
+    position = call(BANK, "0x4f1eb3d8", move(DOLLAR, BANK, THIEF, 60))
+    for business in (swap, position):
+        assert in_the_open(business, held={DOLLAR: 100}) == [("outflow", Severity.INFO)]
+    assert in_the_open(swap, held={DOLLAR: 100, COIN: 5000}) == [("outflow", Severity.CRITICAL)], "a speck for more than half"
+
+
+def test_a_position_paid_out_by_a_watched_v3_pool_is_honest_and_a_lopsided_swap_is_not() -> None:
+    drain = Drain(WATCH)
+    drain.observe(reading(POOL, 1, "uniswap_v3", {DOLLAR: 100, COIN: 100}))
+    assert (
+        list(drain.observe(execution(call(POOL, "0x4f1eb3d8", move(DOLLAR, POOL, ALICE, 90), move(COIN, POOL, ALICE, 5))))) == []
+    )
+    theft = execution(call(POOL, "0x128acb08", move(DOLLAR, POOL, THIEF, 90), move(COIN, THIEF, POOL, 1)))
+    assert verdicts(drain.observe(pending(theft))) == [("outflow", Severity.CRITICAL)]
