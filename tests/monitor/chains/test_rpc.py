@@ -207,10 +207,11 @@ async def test_a_message_over_our_limit_ends_the_connection_with_a_reason(node: 
 
 
 async def test_a_reply_nested_a_thousand_deep_is_handed_over_raw(rpc: Rpc, proxy: FaultProxy) -> None:
-    deep = b'{"calls":[' * 1500 + b"]}" * 1500
+    deep, deeper = (b'{"calls":[' * levels + b"]}" * levels for levels in (1500, 6000))
+    replies = iter([deep, deeper])
 
     def nested(_: tuple[str, ...], frame: bytes) -> Iterable[bytes]:
-        return (b'{"jsonrpc":"2.0","id":%d,"result":%s}\n' % (json.loads(frame)["id"], deep),)
+        return (b'{"jsonrpc":"2.0","id":%d,"result":%s}\n' % (json.loads(frame)["id"], next(replies)),)
 
     proxy.replies = nested
     assert await rpc.call("debug_traceTransaction", timeout=5, raw=True) == deep
