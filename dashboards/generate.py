@@ -78,7 +78,9 @@ def _panel(panel: Panel, x: int, y: int) -> stat.Panel | statetimeline.Panel | t
     for number, (legend, expression) in enumerate(panel.queries):
         made = made.with_target(prometheus.Dataquery().ref_id(chr(65 + number)).expr(expression).legend_format(legend))
     if isinstance(made, timeseries.Panel):
-        made = made.legend(common.VizLegendOptions().display_mode(common_models.LegendDisplayMode.LIST).show_legend(show_legend=True))
+        made = made.legend(
+            common.VizLegendOptions().display_mode(common_models.LegendDisplayMode.LIST).show_legend(show_legend=True)
+        )
     return made
 
 
@@ -117,7 +119,9 @@ def main() -> None:
     """Write the dashboard; with `--check` only say whether it is up to date."""
     made = overview()
     if "--check" in sys.argv:
-        sys.exit(0 if json.loads(OVERVIEW.read_text()) == json.loads(made) else f"{OVERVIEW.name} is out of date: run `make docs`")
+        sys.exit(
+            0 if json.loads(OVERVIEW.read_text()) == json.loads(made) else f"{OVERVIEW.name} is out of date: run `make docs`"
+        )
     OVERVIEW.write_text(made)
 
 

@@ -29,7 +29,7 @@ from monitor.breaker.orders import Orders
 from monitor.breaker.policy import Rules
 from monitor.chainlife import ChainLife
 from monitor.config import Config
-from monitor.errors import ConfigError, JournalError
+from monitor.errors import ConfigError
 from monitor.journal.snapshots import Snapshots
 from monitor.journal.sqlite import SqliteJournal
 from monitor.journal.thread import AsyncJournal
@@ -246,10 +246,16 @@ def watched_of(config: Config) -> list[Watched]:
     return [
         Watched(
             integration=name, chain=config.chains[one.chain].id, contracts=tuple(c.address for c in one.contracts),
-            rules=Rules(**{field: getattr(config.policy_of(name), field) for field in Rules.__struct_fields__}), policy=one.policy,
+            rules=rules_of(config, name), policy=one.policy,
         )
         for name, one in config.integrations.items()
     ]  # fmt: skip
+
+
+def rules_of(config: Config, integration: str) -> Rules:
+    """The numbers of the policy that an integration follows."""
+    policy = config.policy_of(integration)
+    return Rules(**{field: getattr(policy, field) for field in Rules.__struct_fields__})
 
 
 def tokens_of(config: Config) -> dict[str, Token]:

@@ -36,8 +36,16 @@ class ChainLife:
     """One configured chain, by its name in the configuration."""
 
     def __init__(
-        self, name: str, config: Config, judging: Judging, board: FlagBoard, snapshots: Snapshots, registry: Registry, *, schema: str
-    ) -> None:  # fmt: skip
+        self,
+        name: str,
+        config: Config,
+        judging: Judging,
+        board: FlagBoard,
+        snapshots: Snapshots,
+        registry: Registry,
+        *,
+        schema: str,
+    ) -> None:
         self.name = name
         self.config = config
         self.chain = config.chains[name]
@@ -138,7 +146,7 @@ class ChainLife:
             try:
                 state = pickle.loads(kept.blob)  # noqa: S301 - our own file, private and checksummed
                 self.judging.pipeline.restore(self.chain.id, state)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a pickle can raise anything
                 # A cache in doubt is no cache: the detectors start empty, which costs budget windows, never a block.
                 log.warning("snapshot_unusable", chain=self.chain.id, error=str(error))
             else:

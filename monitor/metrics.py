@@ -47,7 +47,7 @@ HEAD_TIMESTAMP = _gauge("seawall_chain_head_timestamp_seconds", "The chain's own
 HEAD_SEEN = _gauge("seawall_chain_head_seen_timestamp_seconds", "Our time when that head was processed.", "chain")
 HEAD_NUMBER = _gauge("seawall_chain_head_number", "Height of the newest processed head.", "chain")
 REORGS = _counter("seawall_reorgs_total", "Reorganisations followed.", "chain")
-CAPABILITY = _gauge("seawall_chain_capability", "1 where the node offers it, 0 where we degrade without it.", "chain", "capability")
+CAPABILITY = _gauge("seawall_chain_capability", "1 where the node offers it, 0 where we do without.", "chain", "capability")
 BLOCK_SECONDS = _histogram("seawall_block_process_seconds", "From a block seen to its commit.", _BLOCKS, "chain")
 
 EVENTS = _counter("seawall_events_total", "Events through the pipeline.", "chain", "kind")
@@ -63,11 +63,11 @@ STREAM_CLIENTS = _gauge("seawall_flag_clients", "Connected change-stream clients
 ADMIN_ACTIONS = _counter("seawall_admin_actions_total", "Operator actions by outcome.", "action", "outcome")
 
 ALERTS = _counter("seawall_alerts_total", "Notification attempts.", "receiver", "outcome")
-OUTBOX_OLDEST = _gauge("seawall_alert_outbox_oldest_timestamp_seconds", "When the oldest undelivered notification was made; 0 if none.")
+OUTBOX_OLDEST = _gauge("seawall_alert_outbox_oldest_timestamp_seconds", "When the oldest of them was made; 0 if none.")
 OUTBOX_DEPTH = _gauge("seawall_alert_outbox_depth", "Notifications not yet delivered.")
 
 JOURNAL_SEQUENCE = _gauge("seawall_journal_sequence", "Sequence of the newest journal record.")
 JOURNAL_SECONDS = _histogram("seawall_journal_append_seconds", "Durations of journal appends.", _FAST)
 JOURNAL_CONFLICTS = _counter("seawall_journal_conflicts_total", "Appends that lost the race and decided again.")
-JOURNAL_ERRORS = _counter("seawall_journal_errors_total", "Appends the journal refused (disk full, locked); pauses stay in memory.")
+JOURNAL_ERRORS = _counter("seawall_journal_errors_total", "Appends the journal refused; pauses stay in memory.")
 LOOP_LAG = _gauge("seawall_loop_lag_seconds", "How late the event loop ran at the last tick.")

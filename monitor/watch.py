@@ -4,6 +4,7 @@ import asyncio
 import pickle
 import time
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
@@ -13,7 +14,6 @@ from detectors.execution import Execution
 from monitor import metrics
 from monitor.breaker.flags import FlagBoard
 from monitor.breaker.machine import Cursor
-from monitor.chains.capabilities import Capabilities
 from monitor.errors import JournalError, NodeError
 from monitor.feeds.contexts import Contexts
 from monitor.feeds.executions import UNREACHABLE, Executions
@@ -24,6 +24,9 @@ from monitor.feeds.prices import PoolPrices
 from monitor.journal.snapshots import Snapshots
 from monitor.judging import Judging
 from monitor.stream import Queue, Rule
+
+if TYPE_CHECKING:
+    from monitor.chains.capabilities import Capabilities
 
 log = structlog.get_logger()
 

@@ -55,7 +55,8 @@ def test_every_rule_names_only_declared_metrics_and_says_what_to_do() -> None:
 
 
 def test_every_alert_rule_has_a_case() -> None:
-    alerts = {rule["alert"] for group in yaml.safe_load((RULES / "seawall.yml").read_text())["groups"] for rule in group["rules"] if "alert" in rule}
+    groups = yaml.safe_load((RULES / "seawall.yml").read_text())["groups"]
+    alerts = {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
     cases = yaml.safe_load((RULES / "seawall.test.yml").read_text())["tests"]
     fired = {test["alertname"] for case in cases for test in case["alert_rule_test"] if test["exp_alerts"]}
     assert alerts == fired

@@ -53,8 +53,9 @@ def unchanged(request: web.Request, tag: str) -> bool:
 
 def tag_of(flag: Flag, view: str) -> str:
     """A tag of one flag's content, without times and heads."""
-    content = f"{flag.integration}\0{view}\0{flag.state}\0{flag.paused}\0{flag.max_share}\0{flag.risk}\0{flag.revision}\0{flag.pending}\0{flag.epoch}"
-    return hashlib.blake2b(content.encode(), digest_size=12).hexdigest()
+    shown = (flag.state, flag.paused, flag.max_share, flag.risk, flag.revision, flag.pending, flag.epoch)
+    content = (flag.integration, view, *shown)
+    return hashlib.blake2b("\0".join(map(str, content)).encode(), digest_size=12).hexdigest()
 
 
 async def read_all(request: web.Request) -> web.Response:

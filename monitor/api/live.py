@@ -1,4 +1,4 @@
-"""The change stream: `GET /v1/events`, server-sent events that say "fetch again". A slow reader coalesces, never blocks a flip."""
+"""The change stream: `GET /v1/events`, server-sent events that say "fetch again". A slow reader coalesces and blocks no flip."""
 
 import asyncio
 import itertools

@@ -54,7 +54,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 
 ORDERS: web.AppKey[Orders] = web.AppKey("orders", Orders)
 TOKENS: web.AppKey[Mapping[str, Token]] = web.AppKey("tokens")
-_ETAG = re.compile(r'\s*(?:W/)?"?(\d+)"?\s*')
+_ETAG = re.compile(r'(?:W/)?"?(\d+)"?')
 
 
 def digest_of(secret: str) -> str:
@@ -103,13 +103,16 @@ async def _answer(request: web.Request, action: str, shape: type[PauseOrder] | t
         order = msgspec.json.decode(await request.read(), type=shape)
     except (msgspec.DecodeError, RecursionError) as error:
         return problem(400, "Bad Request", f'{request.path}: {error}; send {{"reason": "..."}}')
-    match = request.headers.get("If-Match")
-    revision = _ETAG.fullmatch(match) if match is not None else None
-    if match is not None and revision is None and match.strip() != "*":
-        return problem(400, "Bad Request", f'If-Match must be the revision, as in "42"; got {match[:40]!r}')
     integration, who = request.match_info["id"], order.actor or token.name
     log.info("operator.order", action=action, integration=integration, who=who, token=token.name)
-    orders = request.app[ORDERS]
+    return await _carried_out(request, order, integration, who)
+
+
+async def _carried_out(request: web.Request, order: PauseOrder | ResumeOrder, integration: str, who: str) -> web.Response:
+    match, orders = request.headers.get("If-Match", "*").strip(), request.app[ORDERS]
+    revision = _ETAG.fullmatch(match)
+    if revision is None and match != "*":
+        return problem(400, "Bad Request", f'If-Match must be the revision, as in "42"; got {match[:40]!r}')
     try:
         if isinstance(order, PauseOrder):
             await orders.pause(integration, who, order.reason, order.ttl)
@@ -120,7 +123,7 @@ async def _answer(request: web.Request, action: str, shape: type[PauseOrder] | t
     except StaleRevisionError as error:
         return problem(412, "Precondition Failed", str(error))
     except JournalError as error:
-        return problem(503, "Journal unavailable", f"{action} {integration}: {error}")
+        return problem(503, "Journal unavailable", f"{request.path}: {error}")
     flag = orders.desk.board.read()[integration]
     done = Done(integration=integration, state=flag.state, breaker=flag.breaker, revision=flag.revision, pending=flag.pending)
     return web.Response(body=msgspec.json.encode(done), content_type="application/json", headers={"ETag": f'"{done.revision}"'})

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+
 import msgspec
 import structlog
 
@@ -138,7 +139,7 @@ class Desk:
         try:
             self.fold.apply_record(record.kind, record.body, record.sequence)
         except IllegalTransitionError as error:
-            log.error("journal.illegal", sequence=record.sequence, error=str(error))
+            log.exception("journal.illegal", sequence=record.sequence, error=str(error))
             self.fold.head = record.sequence
             return None
         if record.kind != "decision":

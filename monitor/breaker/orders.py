@@ -26,7 +26,7 @@ class Orders:
         self.desk = desk
 
     async def pause(self, integration: str, who: str, reason: str, ttl: float | None) -> bool:
-        """Place a person's hold; `ttl` is its review deadline in seconds. False when it is shown but the journal has not taken it."""
+        """Place a person's hold; `ttl` is its review deadline, seconds. False: it is shown, but the journal has not taken it."""
         self._known(integration)
         now = time.time()
         try:

@@ -1,5 +1,7 @@
-"""Policy: from findings, blocks and ticks to decisions about integrations. Pure: time is an argument, nothing is remembered
-that events do not bring back."""
+"""Policy: from findings, blocks and ticks to decisions about integrations.
+
+Pure: time is an argument, and nothing is remembered that events do not bring back.
+"""
 
 from collections.abc import Iterable, Iterator
 
@@ -54,10 +56,11 @@ def judge(
     A mechanism finding at `pause_at` trips at any stage; statistics need a quorum of detectors; advice never trips. The same
     finding at a stronger stage upgrades its hold.
     """
+    findings = tuple(findings)
     found = [finding for finding in findings if finding.confidence >= rules.warn_at and finding.basis is not Basis.ADVICE]
     place = [hold for finding in _tripping(breaker, found, rules) if (hold := _hold(breaker, finding, now, height))]
     if not place:
-        return None, [finding for finding in found if not _known(breaker, finding)]
+        return None, [finding for finding in findings if _news(breaker, finding, rules)]
     holds = tuple(place)
     after = breaker.state if breaker.state is State.FORCED_CLOSED else after_change(breaker, holds)
     cause = max(found, key=lambda finding: finding.confidence)
@@ -80,7 +83,7 @@ def judge(
 
 
 def settle(breaker: Breaker, settled: Iterable[Settled], rules: Rules, now: float, height: int, name: str) -> Decision | None:
-    """Release pending holds whose transaction is settled harmless, no sooner than `pending_hold_blocks` after they were placed."""
+    """Release pending holds whose transaction is settled harmless, at least `pending_hold_blocks` after they were placed."""
     how = {item.tx: item.how for item in settled}
     gone = tuple(
         hold.id
@@ -94,7 +97,7 @@ def settle(breaker: Breaker, settled: Iterable[Settled], rules: Rules, now: floa
 
 
 def unroll(breaker: Breaker, chain: str, first: int, last: int, now: float, name: str) -> Decision | None:
-    """After a reorg: holds whose block is gone count as pending again. They keep holding; the flag never flips on a reorg."""
+    """After a reorg: holds whose block is gone count as pending again. They keep holding; no flag flips on a reorg."""
     back = tuple(
         msgspec.structs.replace(hold, stage=hold.stage.PENDING, position=None, height=first)
         for hold in breaker.automatic
@@ -187,11 +190,14 @@ def _hold(breaker: Breaker, finding: Finding, now: float, height: int) -> Hold |
     )
 
 
-def _known(breaker: Breaker, finding: Finding) -> bool:
-    return any(
-        seen.id == finding.id and not stronger(finding.stage, seen.stage) and seen.confidence >= finding.confidence
-        for seen in breaker.findings
-    )
+def _news(breaker: Breaker, finding: Finding, rules: Rules) -> bool:
+    """Is it worth a note: a warning not known yet, or one known that a second look made stronger or took back?"""
+    if finding.basis is Basis.ADVICE:
+        return False
+    for seen in breaker.findings:
+        if seen.id == finding.id:
+            return stronger(finding.stage, seen.stage) or seen.confidence != finding.confidence
+    return finding.confidence >= rules.warn_at
 
 
 def _may_probe(breaker: Breaker, rules: Rules, now: float, finalized: dict[str, int]) -> bool:

@@ -17,6 +17,7 @@ from monitor.demo.scenery import Integration, Stage
 from monitor.errors import SeawallError
 
 CHAIN, CHAIN_ID = "show", "eip155:31337"
+ROOT = Path(__file__).resolve().parents[2]
 _READY_WITHIN = 60.0
 _ALL_DETECTORS = ("reentrancy", "drain", "invariants", "silence")
 
@@ -91,12 +92,13 @@ class Daemon:
         Raises SeawallError with the end of its log when it is not.
         """
         token = secrets.token_urlsafe(24)
+        env = {**os.environ, "SEAWALL_DEMO_TOKEN": token, "SEAWALL_DEMO_PAGER": pager_secret}
         (folder / "seawall.yaml").write_text(yaml.safe_dump(dict(config), sort_keys=False))
         with (folder / "daemon.log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "monitor", "run", "-c", str(folder / "seawall.yaml"),
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-                env={**os.environ, "SEAWALL_DEMO_TOKEN": token, "SEAWALL_DEMO_PAGER": pager_secret}, cwd=Path(__file__).resolve().parents[2],
+                env=env, cwd=ROOT,
             )  # fmt: skip
         daemon = cls(process, ports, token, folder)
         await daemon._ready()
@@ -109,7 +111,7 @@ class Daemon:
             while clock.time() < deadline and self.process.returncode is None:
                 try:
                     async with http.get(f"{self.url}/-/ready") as answer:
-                        if answer.status == 200:  # noqa: PLR2004 - OK
+                        if answer.status == 200:
                             return
                 except aiohttp.ClientError:
                     pass

@@ -2,17 +2,19 @@
 
 import json
 import time
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
 from monitor.chains.traces import calltracer, storage
 from monitor.demo.scenery import Attack
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 class Yardstick:
-    """Times one `debug_traceCall` of an attack over WebSocket: the call tracer, or the storage-order tracer where that decides."""
+    """Times one `debug_traceCall` of an attack over WebSocket: callTracer, or the storage-order tracer where that decides."""
 
     def __init__(self, node_ws: str, *, ordered: bool) -> None:
         self.node_ws = node_ws

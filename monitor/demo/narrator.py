@@ -58,8 +58,8 @@ class Narrator:
         """What the pause saved of the attack nobody could see coming."""
         if private.block_to_flag_ms is not None and private.saved_share is not None:
             self.say(
-                f"[bold red]PAUSE[/bold red]    {private.integration} reads pause {private.block_to_flag_ms:.1f} ms after its first block; "
-                f"the treasury saved {private.saved_share:.0%} of its deposit"
+                f"[bold red]PAUSE[/bold red]    {private.integration} reads pause {private.block_to_flag_ms:.1f} ms "
+                f"after its first block; the treasury saved {private.saved_share:.0%} of its deposit"
             )
         elif private.saved_share is not None:
             self.say(f"         nobody called: {private.saved_share:.0%} of the treasury's deposit is left")
@@ -67,6 +67,5 @@ class Narrator:
     def alert(self, body: dict[str, Any]) -> None:
         """An alert reached the show's own receiver."""
         data = body.get("data", {})
-        self.say(
-            f"[magenta]alert[/magenta]    {escape(str(body.get('type')))}: {escape(str(data.get('title') or data.get('integration'))[:120])}"
-        )
+        text = f"{body.get('type')}: {data.get('title') or data.get('integration')}"
+        self.say(f"[magenta]alert[/magenta]    {escape(text[:140])}")

@@ -18,7 +18,7 @@ _NOTED = 20_000
 
 
 class Observer:
-    """Notes `pending_at[tx]`, `mined_at[tx]`, `head_at[height]` and `paused_at[integration]` (unix seconds, this process's clock)."""
+    """Notes `pending_at[tx]`, `mined_at[tx]`, `head_at[height]`, `paused_at[integration]`: unix seconds, by its own clock."""
 
     def __init__(self, chain_ws: str, url: str) -> None:
         self.chain_ws = chain_ws

@@ -3,7 +3,7 @@
 import base64
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 from aiohttp import web
@@ -23,7 +23,7 @@ class Pager:
         app.router.add_post("/", self._receive)
         self._runner = web.AppRunner(app, access_log=None)
 
-    async def __aenter__(self) -> "Pager":
+    async def __aenter__(self) -> Self:
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/"

@@ -88,7 +88,8 @@ class Show:
             sys.stdout.write(json.dumps(first) + "\n")
             sys.stdout.flush()
         say(
-            f"Uniswap V2, {len(staged.integrations)} integrations, a block every {miner.slot} s. The page: [bold]{daemon.url}[/bold]"
+            f"Uniswap V2 and {len(staged.integrations)} integrations, a block every {miner.slot} s. "
+            f"The page: [bold]{daemon.url}[/bold]"
         )
         wallet = Wallet(node)
         traffic = Traffic(wallet, staged, may_use=lambda name: observer.flags.get(name, {}).get("state") == "run")
@@ -160,7 +161,8 @@ class Show:
         treasury = Treasury(scene.wallet, scene.stage, attack.integration)
         await treasury.begin()
         self.narrator.say(
-            f"[yellow]private[/yellow]  {attack.name} on {attack.integration}: {attack.transactions} transactions past the public pool"
+            f"[yellow]private[/yellow]  {attack.name} on {attack.integration}: "
+            f"{attack.transactions} transactions past the public pool"
         )
         told = Private(name=attack.name, integration=attack.integration, attack_txs=[], seen_pending=0)
         rescue: str | None = None

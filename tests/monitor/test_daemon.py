@@ -49,8 +49,7 @@ async def test_a_node_that_is_refused_means_unknown_with_the_reason_and_recovers
     async with Daemon(tmp_path, settings(tmp_path, f"ws://127.0.0.1:{port}")) as daemon:
         flag = await daemon.until("unknown")
         assert flag["paused"] is True
-        while f"127.0.0.1:{port}" not in (await daemon.until("unknown"))["reason"]:
-            await asyncio.sleep(0.1)
+        await daemon.until("unknown", because=f"127.0.0.1:{port}")
         async with await Anvil.start(*BLOCKS, port=port):
             await daemon.until("run")
 
@@ -72,19 +71,14 @@ async def test_a_node_that_dies_or_freezes_turns_the_flags_unknown_and_back(tmp_
 
 async def test_a_node_of_the_wrong_chain_is_refused_by_name(tmp_path: Path) -> None:
     async with await Anvil.start("--chain-id", "5", *BLOCKS) as node, Daemon(tmp_path, settings(tmp_path, node.ws)) as daemon:
-        while "eip155:5" not in (await daemon.until("unknown"))["reason"]:
-            await asyncio.sleep(0.1)
+        await daemon.until("unknown", because="eip155:5")
 
 
 async def test_ready_comes_even_when_no_node_does_and_a_second_daemon_is_refused(tmp_path: Path) -> None:
     config = settings(tmp_path, f"ws://127.0.0.1:{free_port()}")
     async with Daemon(tmp_path, config) as daemon:
         await daemon.until("unknown")
-        while True:
-            async with daemon.http.get(f"{daemon.read}/-/ready") as answer:
-                if answer.status == 200:
-                    break
-            await asyncio.sleep(0.1)
+        await daemon.ready()
         async with daemon.http.get(f"{daemon.read}/-/healthy") as answer:
             assert answer.status == 200
         second = Daemon(tmp_path, config)

@@ -39,7 +39,7 @@ class Crasher(Alarmist):
     name: ClassVar[str] = "crasher"
 
     def observe(self, event: Event) -> Iterable[Finding | Want]:
-        raise ZeroDivisionError("as always")
+        raise ZeroDivisionError(f"as always: {event.key}")
 
 
 def ran(tx: str, stage: Stage = Stage.PENDING, height: int | None = None, *, second: bool = False) -> Execution:

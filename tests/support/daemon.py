@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 import yaml
@@ -17,11 +17,16 @@ TOKEN = "a-token-of-the-test"
 VAULT = "0x" + "b0" * 20
 
 
-def settings(folder: Path, node_ws: str, *, chain_id: int = 31337, blind_after: str = "3s", **more: Any) -> dict[str, Any]:
+def settings(folder: Path, node_ws: str, *, chain_id: int = 31337, blind_after: str = "3s") -> dict[str, Any]:
     """A configuration with one watched contract, enforced."""
     return {
         "version": 1,
-        "chains": {"test": {"id": f"eip155:{chain_id}", "nodes": [{"name": "anvil", "ws": node_ws}], "block_time": "1s", "blind_after": blind_after}},
+        "chains": {
+            "test": {
+                "id": f"eip155:{chain_id}", "nodes": [{"name": "anvil", "ws": node_ws}],
+                "block_time": "1s", "blind_after": blind_after,
+            }
+        },
         "integrations": {"vault": {"chain": "test", "contracts": [{"address": VAULT, "kind": "holdings"}], "mode": "enforce"}},
         "api": {
             "read": f"127.0.0.1:{free_port()}", "admin": f"127.0.0.1:{free_port()}",
@@ -29,7 +34,6 @@ def settings(folder: Path, node_ws: str, *, chain_id: int = 31337, blind_after: 
         },
         "journal": {"path": str(folder / "journal.db")},
         "policies": {"default": {}},
-        **more,
     }  # fmt: skip
 
 
@@ -61,12 +65,21 @@ class Daemon:
         except aiohttp.ClientError:
             return None
 
-    async def until(self, state: str, within: float = 30.0) -> dict[str, Any]:
-        """The flag once it reads `state`. Fails with the last one read and the end of the log."""
+    async def ready(self, within: float = 30.0) -> None:
+        """Wait until it says that it is."""
+        async with asyncio.timeout(within):
+            while True:
+                async with self.http.get(f"{self.read}/-/ready") as answer:
+                    if answer.status == 200:
+                        return
+                await asyncio.sleep(0.05)
+
+    async def until(self, state: str, within: float = 30.0, because: str = "") -> dict[str, Any]:
+        """The flag once it reads `state` and its reason names `because`. Fails with the last one read and the end of the log."""
         flag = None
         try:
             async with asyncio.timeout(within):
-                while (flag := await self.flag()) is None or flag["state"] != state:
+                while (flag := await self.flag()) is None or flag["state"] != state or because not in flag["reason"]:
                     if self.process is None or self.process.returncode is not None:
                         break
                     await asyncio.sleep(0.02)
@@ -80,11 +93,12 @@ class Daemon:
     async def order(self, action: str, **headers: str) -> dict[str, Any]:
         """Pause or resume as an operator."""
         url = f"{self.admin}/v1/integrations/vault/{action}"
-        async with self.http.post(url, json={"reason": "test"}, headers={"Authorization": f"Bearer {TOKEN}", **headers}) as answer:
+        bearer = {"Authorization": f"Bearer {TOKEN}"}
+        async with self.http.post(url, json={"reason": "test"}, headers=bearer | headers) as answer:
             return {"status": answer.status, **await answer.json()}
 
     async def kill(self) -> None:
-        """kill -9."""
+        """Kill -9."""
         if self.process is not None and self.process.returncode is None:
             self.process.send_signal(signal.SIGKILL)
             await self.process.wait()
@@ -97,7 +111,7 @@ class Daemon:
             self.process.terminate()
         return await asyncio.wait_for(self.process.wait(), 15)
 
-    async def __aenter__(self) -> "Daemon":
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 

@@ -18,4 +18,5 @@ def declared() -> set[str]:
 
 def used(text: str) -> set[str]:
     """Every metric of ours that a text names; names of recording rules (`level:metric:op`) do not count."""
-    return {m[0] for m in _NAME.finditer(text) if text[max(0, m.start() - 1) : m.start()] != ":" and text[m.end() : m.end() + 1] != ":"}
+    whole = f" {text} "  # so that every name has a neighbour on both sides
+    return {m[0] for m in _NAME.finditer(whole) if ":" not in whole[m.start() - 1] + whole[m.end()]}

@@ -1,7 +1,7 @@
 """What the page shows, as HTML: integrations, incidents, chains. Every text is escaped here and nowhere else."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 
@@ -22,15 +22,24 @@ def render(
     order = [Shown.PAUSE, Shown.UNKNOWN, Shown.RUN]
     rows = sorted(flags.values(), key=lambda flag: (order.index(flag.state), flag.integration))
     cards = "".join(_card(flag, breakers.get(flag.integration)) for flag in rows)
-    incidents = (
-        "".join(_incident(one) for one in list(reversed(made))[:_INCIDENTS_SHOWN]) or '<p class="quiet">Nothing has happened.</p>'
-    )
+    newest = list(reversed(made))[:_INCIDENTS_SHOWN]
+    incidents = "".join(map(_incident, newest)) or '<li class="quiet">Nothing has happened.</li>'
     return (
-        f"{_headline(rows)}"
-        f'<section aria-labelledby="h-integrations"><h2 id="h-integrations">Integrations</h2><ul class="cards">{cards}</ul></section>'
-        f'<section aria-labelledby="h-incidents"><h2 id="h-incidents">What happened</h2><ol class="incidents">{incidents}</ol></section>'
-        f'<section aria-labelledby="h-chains"><h2 id="h-chains">Chains</h2>{_chains(chains)}</section>'
+        _headline(rows)
+        + _section("integrations", "Integrations", f'<ul class="cards">{cards}</ul>')
+        + _section("incidents", "What happened", f'<ol class="incidents">{incidents}</ol>')
+        + _section("chains", "Chains", _chains(chains))
     )
+
+
+def _section(name: str, title: str, inner: str) -> str:
+    return f'<section aria-labelledby="h-{name}"><h2 id="h-{name}">{title}</h2>{inner}</section>'
+
+
+def _facts(facts: Iterable[tuple[str, object]]) -> str:
+    """Names with their values, all escaped."""
+    shown = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(str(value)[:200])}</dd></div>" for name, value in facts)
+    return f'<dl class="facts">{shown}</dl>'
 
 
 def _headline(flags: Sequence[Flag]) -> str:
@@ -59,31 +68,30 @@ def _card(flag: Flag, breaker: Breaker | None) -> str:
         f'<li class="card {flag.state}" id="i-{escape(flag.integration)}"><h3>{escape(flag.integration)}</h3>'
         f'<p class="state"><span class="shape" aria-hidden="true">{_SHAPES[flag.state]}</span> {_WORDS[flag.state]}</p>{why}'
         + (f'<ul class="holds">{held}</ul>' if held else "")
-        + '<dl class="facts">'
-        + "".join(f"<div><dt>{name}</dt><dd>{escape(str(value))}</dd></div>" for name, value in facts)
-        + "</dl></li>"
+        + _facts(facts)
+        + "</li>"
     )
 
 
 def _incident(made: Made) -> str:
     decision = made.decision
     shadow = " (shadow: reported only)" if decision.shadow else ""
+    head = (
+        f"<time>{_clock(decision.at)}</time> <strong>{escape(decision.integration)}</strong> {decision.before} → {decision.after}"
+    )
+    by = f'<span class="by">by {escape(decision.by)}, revision {made.revision}</span>'
     return (
-        f'<li class="incident to-{decision.after}"><p><time>{_clock(decision.at)}</time> <strong>{escape(decision.integration)}</strong> '
-        f"{decision.before} → {decision.after}{shadow} <span class='by'>by {escape(decision.by)}, revision {made.revision}</span></p>"
-        f"<p>{escape(decision.reason)}</p>{''.join(_finding(finding) for finding in decision.findings)}</li>"
+        f'<li class="incident to-{decision.after}"><p>{head}{shadow} {by}</p>'
+        f"<p>{escape(decision.reason)}</p>{''.join(map(_finding, decision.findings))}</li>"
     )
 
 
 def _finding(finding: Finding) -> str:
-    numbers = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(str(value)[:200])}</dd></div>" for name, value in finding.evidence.items()
-    )
+    what = f"{_stage(finding.stage)} {escape(finding.detector)}: {escape(finding.kind)} ({finding.confidence:.2f})"
+    about = {"victims": ", ".join(finding.victims), "transaction": finding.tx or "none"}
     return (
-        f"<details class='finding {finding.severity}'><summary>{_stage(finding.stage)} {escape(finding.detector)}: {escape(finding.kind)} "
-        f"({finding.confidence:.2f})</summary><p>{escape(finding.title)}</p><dl class='facts'>{numbers}"
-        f"<div><dt>victims</dt><dd>{escape(', '.join(finding.victims))}</dd></div>"
-        f"<div><dt>transaction</dt><dd>{escape(finding.tx or 'none')}</dd></div></dl></details>"
+        f'<details class="finding {finding.severity}"><summary>{what}</summary>'
+        f"<p>{escape(finding.title)}</p>{_facts((*finding.evidence.items(), *about.items()))}</details>"
     )
 
 
@@ -94,24 +102,21 @@ def _stage(stage: str) -> str:
 def _chains(chains: Mapping[str, Mapping[str, object]]) -> str:
     if not chains:
         return '<p class="quiet">No chain is configured.</p>'
-    heads = "".join(
-        f"<tr><th scope='row'>{escape(name)}</th>"
-        + "".join(f"<td>{escape(str(facts.get(key, '')))}</td>" for key in ("head", "age", "node", "judging"))
+    columns = {"head": "Head", "age": "Seen", "node": "Node", "judging": "Judging"}
+    head = "".join(f'<th scope="col">{title}</th>' for title in ("Chain", *columns.values()))
+    rows = "".join(
+        f'<tr><th scope="row">{escape(name)}</th>'
+        + "".join(f"<td>{escape(str(facts.get(key, '')))}</td>" for key in columns)
         + "</tr>"
         for name, facts in chains.items()
     )
-    return (
-        "<div class='scroll'><table><thead><tr><th scope='col'>Chain</th><th scope='col'>Head</th><th scope='col'>Seen</th>"
-        f"<th scope='col'>Node</th><th scope='col'>Judging</th></tr></thead><tbody>{heads}</tbody></table></div>"
-    )
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def _clock(at: float) -> str:
+    """Today's times as a clock, older ones with their date."""
     try:
-        return (
-            datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S UTC")
-            if time.time() - at < 86400
-            else datetime.fromtimestamp(at, UTC).isoformat(" ", "seconds")
-        )
+        when = datetime.fromtimestamp(at, UTC)
     except (OverflowError, ValueError, OSError):
         return f"{at:g}"
+    return when.strftime("%H:%M:%S UTC") if time.time() - at < 86400 else when.isoformat(" ", "seconds")

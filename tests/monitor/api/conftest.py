@@ -19,7 +19,7 @@ from monitor.journal.sqlite import SqliteJournal
 from monitor.journal.thread import AsyncJournal
 from tests.support.findings import CHAIN, position
 
-SECRET = "wall-and-sea"  # noqa: S105 - a test's own
+SECRET = "wall-and-sea"
 
 
 class Doors:
@@ -45,7 +45,7 @@ async def doors(tmp_path: Path) -> AsyncIterator[Doors]:
         fold = Fold({"bank": Mode.ENFORCE, "pool.v2": Mode.SHADOW})
         specs = [Spec(integration=name, chain=CHAIN, blind_after=60.0) for name in fold.modes]
         board = FlagBoard(specs, epoch=journal.epoch)
-        desk = Desk(fold, board, journal, lambda made: None)
+        desk = Desk(fold, board, journal, lambda _: None)
         board.beat()
         board.saw_head(CHAIN, position(10), time.time())
         sources = Sources(

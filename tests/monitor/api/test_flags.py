@@ -102,7 +102,7 @@ async def test_the_python_openfeature_provider_reads_every_view(doors: Doors) ->
         api.set_provider(OFREPProvider(doors.read.url))
         client = api.get_client()
         details = [
-            client.get_boolean_details("bank.paused", True), client.get_string_details("bank.state", "?"),
+            client.get_boolean_details("bank.paused", default_value=True), client.get_string_details("bank.state", "?"),
             client.get_float_details("bank.max_share", -1.0), client.get_float_details("bank.risk", -1.0),
         ]  # fmt: skip
         assert [one.error_code for one in details] == [None] * 4

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from detectors.base import Basis
+from detectors.base import Basis, Finding
 from detectors.events import Stage
 from monitor.breaker.holds import Decision, Mode, State
 from monitor.breaker.machine import TRANSITIONS, Breaker, IllegalTransitionError, apply
@@ -22,7 +22,7 @@ def enforced() -> Breaker:
     return Breaker(integration="bank", mode=Mode.ENFORCE)
 
 
-def tripped(*found, at: float = 1000.0, height: int = 10) -> Breaker:
+def tripped(*found: Finding, at: float = 1000.0, height: int = 10) -> Breaker:
     decision, _ = judge(enforced(), found or [finding()], RULES, at, height, "default")
     assert decision is not None
     return apply(enforced(), decision, 1)
@@ -37,6 +37,13 @@ def test_a_warning_pauses_nothing_and_is_noted() -> None:
     decision, notes = judge(enforced(), [finding(0.79)], RULES, 1000.0, 10, "default")
     assert decision is None
     assert [note.confidence for note in notes] == [0.79]
+
+
+def test_a_second_look_can_take_a_warning_back() -> None:
+    warned = msgspec.structs.replace(enforced(), findings=(finding(0.6),))
+    _, same = judge(warned, [finding(0.6)], RULES, 1001.0, 10, "default")
+    _, lower = judge(warned, [finding(0.3)], RULES, 1001.0, 10, "default")
+    assert (same, [note.confidence for note in lower]) == ([], [0.3])
 
 
 def test_statistics_need_a_quorum_of_detectors() -> None:
@@ -186,7 +193,7 @@ class Life(RuleBasedStateMachine):
         self.human, self.automatic = set(), {}
 
     @rule(seconds=st.sampled_from([1.0, 61.0, 700.0, 90000.0]), final=st.booleans())
-    def time_passes(self, seconds: float, final: bool) -> None:
+    def time_passes(self, seconds: float, *, final: bool) -> None:
         self.now, self.height = self.now + seconds, self.height + 1
         self.take(tick(self.breaker, RULES, self.now, {CHAIN: self.height if final else -1}, "default"))
         self.automatic = {key: tx for key, tx in self.automatic.items() if key in self.breaker.holds}
@@ -207,5 +214,7 @@ class Life(RuleBasedStateMachine):
         assert self.breaker.paused == bool(self.breaker.holds)
 
 
-Life.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
+Life.TestCase.settings = settings(
+    max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+)
 test_no_order_of_events_makes_a_false_run = Life.TestCase
