@@ -1,0 +1,63 @@
+"""Quantile tracking: every interval's edge moves a little after every answer that has come true, so that coverage holds.
+
+Angelopoulos, Candes and Tibshirani, "Conformal PID control" (2023), the quantile tracker: after n answers the share of misses
+is off by at most the distance the edge moved over n times the step. Steps are in units of the answer's own width.
+"""
+
+import numpy as np
+
+from detectors.gas.features import HORIZONS, Vector
+
+LEVELS = (0.025, 0.1, 0.9, 0.975)
+"""Of the intervals at each horizon."""
+
+CAP_BLOCKS = (2, 5, 10, 25, 50)
+CAP_LEVELS = (0.8, 0.95, 0.99)
+"""Of the fee that is enough for all of the next K blocks."""
+
+AHEAD_EDGES = len(HORIZONS) * len(LEVELS)
+EDGES = AHEAD_EDGES + len(CAP_BLOCKS) * len(CAP_LEVELS)
+
+TAUS = np.array(LEVELS * len(HORIZONS) + CAP_LEVELS * len(CAP_BLOCKS))
+"""The level of each edge: horizons first, then caps."""
+
+WIDTH_OF = np.array([i for i in range(len(HORIZONS)) for _ in LEVELS] + [i for i in range(len(CAP_BLOCKS)) for _ in CAP_LEVELS])
+"""The horizon (an index) whose width an edge is measured in; caps of K blocks use that of K blocks ahead."""
+
+STEP = 0.002
+EAGER = 0.05
+EAGER_FOR = 60.0
+"""A fresh model's edges move faster, by up to `EAGER`, fading over so many answers."""
+
+
+def track(shift: Vector, answers: float, realised: Vector, edges: Vector) -> Vector:
+    """The shifts after one more round of answers has come true; `realised` is NaN where nothing has yet.
+
+    `shift` is in widths; `realised` and `edges` in log increments. `answers` counts rounds since the model was new.
+    """
+    step = STEP + EAGER / (1.0 + answers / EAGER_FOR)
+    moved = step * (TAUS - (realised <= edges))
+    return np.where(np.isnan(realised) | np.isnan(edges), shift, shift + moved)
+
+
+def bounds(fee_wei: int, step: tuple[float, float]) -> tuple[Vector, Vector]:
+    """Log increments no chain can leave, per edge; `step` is what one block can do. Below 1,000 wei one wei is more than that."""
+    steps = np.array(
+        [HORIZONS[i] - 1 for i in range(len(HORIZONS)) for _ in LEVELS] + [k - 1 for k in CAP_BLOCKS for _ in CAP_LEVELS]
+    )
+    up = np.maximum(steps * step[1], np.log1p(steps / max(fee_wei, 1)) if fee_wei < 1000 else 0.0)
+    down = steps * step[0]
+    if fee_wei < 1000:
+        down = np.minimum(down, np.log(np.maximum(1.0 - steps / max(fee_wei, 1), 1e-9)))
+    return np.where(np.arange(EDGES) < AHEAD_EDGES, down, 0.0), up
+
+
+def ordered(points: Vector, edges: Vector) -> Vector:
+    """Edges on their right sides: the wider interval outside the narrower, both around the point; caps rise with their level."""
+    ahead = edges[:AHEAD_EDGES].reshape(len(HORIZONS), len(LEVELS)).copy()
+    ahead[:, 1] = np.minimum(ahead[:, 1], points)
+    ahead[:, 0] = np.minimum(ahead[:, 0], ahead[:, 1])
+    ahead[:, 2] = np.maximum(ahead[:, 2], points)
+    ahead[:, 3] = np.maximum(ahead[:, 3], ahead[:, 2])
+    caps = np.maximum.accumulate(edges[AHEAD_EDGES:].reshape(len(CAP_BLOCKS), len(CAP_LEVELS)), axis=1)
+    return np.concatenate((ahead.ravel(), caps.ravel()))

@@ -1,0 +1,151 @@
+"""The forecaster: headers in, one calibrated answer after each; a reorganisation is a rewind, a hole is said aloud."""
+
+from collections import deque
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from detectors.gas.advice import REMAINING
+from detectors.gas.calibration import AHEAD_EDGES, CAP_BLOCKS, CAP_LEVELS, EDGES, LEVELS, WIDTH_OF, bounds, ordered, track
+from detectors.gas.features import DEEP, HORIZONS, Clock, Features, Header, Vector
+from detectors.gas.model import Cold, Model, Raw
+
+GWEI = 1e9
+KEPT = 2048
+"""Answers remembered until they have come true: more than the longest horizon and the deepest rewind together."""
+
+SHAKEN_FOR = 50
+"""Headers after a hole during which answers are marked degraded: what the features missed has then mostly faded."""
+
+_BACK = np.array(
+    [HORIZONS[i] - 1 for i in range(len(HORIZONS)) for _ in LEVELS] + [k - 1 for k in CAP_BLOCKS for _ in CAP_LEVELS]
+)
+_STEPS = np.array(HORIZONS) - 1
+
+
+class Forecast(msgspec.Struct, frozen=True):
+    """What is known after block `number`. Fees in gwei; `next_fee` is exact, in wei.
+
+    `ahead` maps blocks ahead to (point, q025, q10, q90, q975); `caps` maps K to the fee that is enough for all of the next K
+    blocks at 80, 95 and 99 %; `reservation` maps blocks that may still be waited to the price at or below which to send.
+    """
+
+    number: int
+    next_fee: int
+    ahead: dict[int, tuple[float, ...]]
+    caps: dict[int, tuple[float, ...]]
+    reservation: dict[int, float]
+    model: str
+    degraded: str | None
+
+
+class _Mark(NamedTuple):
+    shift: Vector
+    answers: float
+    model: Cold | Model
+    shaken: int
+
+
+class Forecaster:
+    """One chain's state. `observe` is O(1) and bounded in memory; fits happen elsewhere and come in through `adopt`."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.features = Features(clock)
+        self.model: Cold | Model = Cold()
+        self._shift = np.zeros(EDGES)
+        self._answers = 0.0
+        self._shaken = 0
+        self._x = np.full(KEPT, np.nan)
+        self._edges = np.full((KEPT, EDGES), np.nan)
+        self._widths = np.ones((KEPT, len(HORIZONS)))
+        self._marks: deque[_Mark] = deque(maxlen=DEEP)
+        self.forecast: Forecast | None = None
+
+    def observe(self, header: Header) -> Forecast | None:
+        """Fold in a header and answer. A number seen before means that everything from it on was reverted.
+
+        A header that cannot be (negative or absurd numbers) changes nothing: the last answer stands, marked degraded.
+        """
+        features = self.features
+        if not _sane(header):
+            return self._again("a header that cannot be")
+        if features.number is not None and header.number <= features.number and not self.rewind(header.number - 1):
+            return self._again("a reorganisation deeper than can be taken back")
+        self._marks.append(_Mark(self._shift, self._answers, self.model, self._shaken))
+        hole = features.number is not None and header.number != features.number + 1
+        self._shaken = SHAKEN_FOR if hole else max(self._shaken - 1, 0)
+        vector = features.observe(header)
+        self._come_true()
+        self.forecast = self._answer(vector)
+        return self.forecast
+
+    def rewind(self, number: int) -> bool:
+        """Forget every header above `number`; False when it lies deeper than `DEEP` headers, and then nothing changes."""
+        before = self.features.count
+        if not self.features.rewind(number):
+            return False
+        for _ in range(before - self.features.count):
+            self._shift, self._answers, self.model, self._shaken = self._marks.pop()
+        return True
+
+    def adopt(self, model: Model) -> None:
+        """Answer with this model from the next header on; a model of another kind starts with edges of its own."""
+        if model.name != self.model.name:
+            self._shift, self._answers = np.zeros(EDGES), 0.0
+        self.model = model
+
+    def _come_true(self) -> None:
+        """Hold the answers whose block is now known against it, and move the edges."""
+        at = self.features.count - 1
+        self._x[at % KEPT] = self.features.x
+        origins = at - _BACK
+        if origins[0] < 0:
+            return
+        recent = (
+            self._x[(at - np.arange(max(CAP_BLOCKS))) % KEPT] if at + 1 >= max(CAP_BLOCKS) else np.full(max(CAP_BLOCKS), np.nan)
+        )
+        highest = np.maximum.accumulate(recent)
+        now = np.full(EDGES, self.features.x)
+        now[AHEAD_EDGES:] = np.repeat(highest[np.array(CAP_BLOCKS) - 1], len(CAP_LEVELS))
+        rows = origins % KEPT
+        realised = np.where(origins >= 0, now - self._x[rows], np.nan)
+        self._shift = track(self._shift, self._answers, realised, self._edges[rows, np.arange(EDGES)])
+        self._answers += 1.0
+
+    def _answer(self, vector: Vector) -> Forecast:
+        features = self.features
+        raw = self.model.predict(vector, features.count)
+        down, up = bounds(features.next_fee, features.clock.step())
+        points = np.clip(raw.points, _STEPS * features.clock.step()[0], _STEPS * features.clock.step()[1])
+        edges = np.clip(raw.edges + self._shift * raw.widths[WIDTH_OF], down, up)
+        self._edges[(features.count - 1) % KEPT] = edges
+        return self._worded(vector, Raw(points, ordered(points, edges), raw.widths))
+
+    def _worded(self, vector: Vector, raw: Raw) -> Forecast:
+        features, model = self.features, self.model
+        fee = features.next_fee / GWEI
+        points = (fee * np.exp(raw.points)).tolist()
+        edges = (fee * np.exp(raw.edges)).tolist()
+        ahead: dict[int, tuple[float, ...]] = {1: (fee, fee, fee, fee, fee)}
+        for index, horizon in enumerate(HORIZONS):
+            ahead[horizon] = (points[index], *edges[index * len(LEVELS) : (index + 1) * len(LEVELS)])
+        caps = {
+            blocks: tuple(edges[AHEAD_EDGES + index * len(CAP_LEVELS) : AHEAD_EDGES + (index + 1) * len(CAP_LEVELS)])
+            for index, blocks in enumerate(CAP_BLOCKS)
+        }
+        reservation: dict[int, float] = {}
+        if model.stopping is not None:
+            reservation = dict(zip(REMAINING, (fee * model.stopping.waiting(vector, raw.points)).tolist(), strict=True))
+        shaken = f"a hole in the headers, {SHAKEN_FOR - self._shaken} headers ago" if self._shaken else None
+        cold = None if isinstance(model, Model) else f"nothing fitted yet after {features.count} headers"
+        return Forecast(features.number or 0, features.next_fee, ahead, caps, reservation, model.name, shaken or cold)
+
+    def _again(self, why: str) -> Forecast | None:
+        return self.forecast and msgspec.structs.replace(self.forecast, degraded=why)
+
+
+def _sane(header: Header) -> bool:
+    """Could this be a header at all? Every number is a chain's, so an upper bound keeps arithmetic in range."""
+    numbers = (header.number, header.timestamp, header.base_fee, header.gas_used, header.gas_limit)
+    return min(numbers) >= 0 and max(numbers) < 2**63

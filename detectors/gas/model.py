@@ -1,0 +1,109 @@
+"""What a fit hands back, and what forecasts before the first fit: raw answers from one vector of features.
+
+Three kinds, each a frozen value: `Cold` (nothing learned: persistence, then moving averages), `Model` without a network (linear
+heads, spread in proportion to volatility) and with one (corrections and quantiles learned).
+"""
+
+from statistics import NormalDist
+
+import msgspec
+import numpy as np
+
+from detectors.gas.advice import Stopping
+from detectors.gas.calibration import AHEAD_EDGES, LEVELS, TAUS, WIDTH_OF
+from detectors.gas.features import GAPS, HORIZONS, LAYOUT, Vector
+from detectors.gas.heads import FAR, Linear
+from detectors.gas.network import Network, Single
+
+PERSIST_UNTIL = 50
+SMOOTH = (4, 4, 8, 16, 64, 64, 128, 128)
+"""The span whose moving average is the first forecast, per horizon."""
+
+LOOK = np.concatenate(
+    [np.arange(9)]
+    + [np.arange(LAYOUT[g].start, LAYOUT[g].stop) for g in ("lags", "fullness", "volatility", "slots", "usual", "ahead")]
+)
+"""What the network sees of the vector. No calendar, no slow levels: by those it would know training days by heart."""
+
+_SMOOTH = np.array([GAPS.index(span) for span in SMOOTH])
+_ROOT = np.sqrt(np.array(HORIZONS) - 1.0)
+_LEAST_WIDTH = 1e-4
+_NORMAL = np.array([NormalDist().inv_cdf(tau) for tau in TAUS])
+
+
+class Raw(msgspec.Struct, frozen=True):
+    """Log increments before calibration: points (horizons), edges (EDGES), and the width (horizons) that edges move by."""
+
+    points: Vector
+    edges: Vector
+    widths: Vector
+
+
+class Cold:
+    """Nothing learned yet: what is now stays, and after `PERSIST_UNTIL` headers it leans back to its moving average."""
+
+    name = "cold"
+    stopping: Stopping | None = None
+
+    def predict(self, vector: Vector, count: int) -> Raw:
+        """Raw answers after `count` headers."""
+        points = np.zeros(len(HORIZONS)) if count < PERSIST_UNTIL else -vector[_SMOOTH]
+        widths = np.maximum(_volatility(vector) * _ROOT, _LEAST_WIDTH)
+        return Raw(points, _spread(points, widths, _NORMAL), widths)
+
+
+class Model(msgspec.Struct, frozen=True):
+    """Fitted on headers `first`..`last`.
+
+    `spread` are the edges of a linear model in volatilities; `mean`, `scale` and `unit` standardise what the network is shown
+    and says.
+    """
+
+    first: int
+    last: int
+    linear: Linear
+    spread: Vector
+    stopping: Stopping | None = None
+    network: Network | None = None
+    mean: Single | None = None
+    scale: Single | None = None
+    unit: Single | None = None
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return "linear" if self.network is None else "network"
+
+    def predict(self, vector: Vector, count: int) -> Raw:  # noqa: ARG002 - as Cold's
+        """Raw answers; `count` makes no difference once fitted."""
+        linear = self.linear.predict(vector)
+        if self.network is None or self.mean is None or self.scale is None or self.unit is None:
+            widths = np.maximum(_volatility(vector) * _ROOT, _LEAST_WIDTH)
+            return Raw(linear, _spread(linear, widths, self.spread), widths)
+        out = self.network.predict(inputs(vector, linear, self.mean, self.scale)).astype(np.float64) * self.unit
+        many = len(HORIZONS)
+        points = linear + out[:many]
+        edges = out[many:].copy()
+        edges[:AHEAD_EDGES] += np.repeat(linear, len(LEVELS))
+        ahead = edges[:AHEAD_EDGES].reshape(many, len(LEVELS))
+        widths = np.maximum((ahead[:, 2] - ahead[:, 1]) / 2.56, _LEAST_WIDTH)
+        return Raw(points, edges, widths)
+
+
+def inputs(vectors: Vector | Single, linear: Vector, mean: Single, scale: Single) -> Single:
+    """What the network is shown: chosen features and the linear heads' answers, standardised and clipped."""
+    shown = np.concatenate((vectors[..., LOOK], linear), axis=-1).astype(np.float32)
+    away: Single = np.clip((shown - mean) / scale, -FAR, FAR)
+    return away
+
+
+def _volatility(vector: Vector) -> float:
+    group = LAYOUT["volatility"].start
+    return max(float(vector[group + 1]), 1e-4)
+
+
+def _spread(points: Vector, widths: Vector, levels: Vector) -> Vector:
+    """Edges around the points (caps: above zero) at so many widths."""
+    edges: Vector = widths[WIDTH_OF] * levels
+    edges[:AHEAD_EDGES] += np.repeat(points, len(LEVELS))
+    return edges
