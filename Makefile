@@ -35,7 +35,7 @@ check: setup ## format, lint, types, import contracts, fast tests: under a minut
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports --no-cache --no-logo
-	$(PYTEST) -q -m "not slow"
+	$(PYTEST) -q -m "not slow" -n auto --dist loadfile
 
 test: setup system ## everything, on real parts
 	$(PYTEST)
