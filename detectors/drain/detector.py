@@ -201,7 +201,7 @@ class Drain(Detector):
         self, event: Execution, ledger: Ledger, books: Books, party: frozenset[str], known: Known, gone: list[Outflow]
     ) -> Iterator[Finding]:
         """Count what left unpaid for, and what came back without shares being minted for it. Only of assets known to be held."""
-        address, amounts = known.contract, {flow.asset: flow.out for flow in gone if not flow.paid}
+        address, amounts = known.contract, {flow.asset: flow.out for flow in gone if not flow.paid and not flow.doubtful}
         if not gone and ledger.mints(known.share_token) <= ledger.burns(known.share_token):
             amounts = {a: -n for a, n in ledger.assets(address).items() if a != address and n > 0}
         now = books.clock.get("now", event.at)

@@ -93,9 +93,9 @@ class Known(msgspec.Struct, frozen=True):
         return told if told is not None and told > 0 else None
 
     @property
-    def pool(self) -> bool:
-        """Do its reserves price its assets?"""
-        return self.trades or (self.holding is not None and self.holding.kind in POOLS)
+    def prices_itself(self) -> bool:
+        """Are its reserves two assets that trade at their proportion, and not whatever somebody sent?"""
+        return self.holding.kind in POOLS if self.holding is not None else self.trades
 
     def worth(self, asset: str) -> tuple[str, float]:
         """(numeraire, value of one base unit in it). An asset without a price is its own numeraire."""
@@ -135,9 +135,8 @@ def outflows(ledger: Ledger, known: Known, kept: Mapping[str, int]) -> list[Outf
     settled = known.position and known.holding is not None and known.holding.kind == POSITIONS
     found = []
     for asset, amount in out.items():
-        paid = "position" if settled else _paid(ratio, redeemed=asset in redeemed, traded=traded and known.pool)
-        open_question = bool(unpriced) and (traded or _unheard_of(unpriced, known))
-        doubtful = not paid and (open_question or (returned > 0 and not known.supply) or known.position)
+        paid = "position" if settled else _paid(ratio, redeemed=asset in redeemed, traded=traded and known.prices_itself)
+        doubtful = not paid and (_open(unpriced, known, traded=traded) or (returned > 0 and not known.supply) or known.position)
         found.append(
             Outflow(
                 asset=asset,
@@ -146,7 +145,7 @@ def outflows(ledger: Ledger, known: Known, kept: Mapping[str, int]) -> list[Outf
                 ratio=ratio,
                 paid=paid,
                 doubtful=doubtful,
-                swapped=doubtful and known.pool,
+                swapped=doubtful and known.trades and known.holding is None,
             )
         )
     return found
@@ -173,10 +172,13 @@ def _value(out: Mapping[str, int], into: Mapping[str, int], known: Known) -> tup
 
 
 def _returned(ledger: Ledger, known: Known) -> int:
-    """Shares given up: burnt, or handed back to the contract itself (all that is seen of it without logs)."""
-    return (
-        ledger.burns(known.share_token) - ledger.mints(known.share_token) + max(0, ledger.net(known.share_token, known.contract))
-    )
+    """Shares given up: burnt, or handed back to the contract itself (all that is seen of it without logs), less those made.
+
+    A fee minted to a bystander on the way makes nobody's redemption smaller.
+    """
+    token = known.share_token
+    back = ledger.burns(token) + max(0, ledger.net(token, known.contract))
+    return back - ledger.mints(token) + ledger.bystanders(token)
 
 
 def _redeemed(returned: int, out: Mapping[str, int], known: Known) -> frozenset[str]:
@@ -202,6 +204,11 @@ def _traded(out: Mapping[str, int], into: Mapping[str, int], known: Known) -> bo
     return 10 * amount_in * reserve_out >= FAIR * amount_out * reserve_in
 
 
-def _unheard_of(assets: list[str], known: Known) -> bool:
-    """Is it open whether the contract deals in one of these? Where its assets are known, a speck of another one pays nothing."""
-    return known.holding is None and any(known.balance(asset) is None for asset in assets)
+def _open(unpriced: list[str], known: Known, *, traded: bool) -> bool:
+    """Is it open what came in was worth? Of a contract whose balances are read each block: only if it trades.
+
+    Anyone can send such a contract a token of his own making first, so that it has a reserve of it, and pay in that.
+    """
+    if known.holding is not None:
+        return bool(unpriced) and traded and known.trades
+    return bool(unpriced) and (traded or any(known.balance(asset) is None for asset in unpriced))

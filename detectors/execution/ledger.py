@@ -113,6 +113,12 @@ class Ledger:
         """Units of a token that were destroyed (gross)."""
         return self._burnt.get(token, 0)
 
+    def bystanders(self, token: str) -> int:
+        """Units of a token that were minted to addresses to which nothing else happened: how a protocol's fee is paid."""
+        minted = {t for asset, source, t, _ in self.moves if asset == token and source == ZERO and t != ZERO}
+        alone = [self.net(token, t) for t in minted if len(self.assets(t)) == 1]
+        return sum(amount for amount in alone if amount > 0)
+
     def sums(self) -> Mapping[str, int]:
         """Asset -> sum over every address, `ZERO` included: zero for all of them, whatever the chain says."""
         return {asset: sum(nets.values()) for asset, nets in self._nets.items()}

@@ -9,7 +9,7 @@ from math import isqrt
 import msgspec
 
 OWED_UNKNOWN = 0.05
-"""Without `k_last` and `fee_shares`, a fall up to this may be a protocol fee, if nobody has touched the liquidity for long."""
+"""Without a use of `k_last` or `fee_shares`, a fall up to this may be the protocol's fee of a long time."""
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +60,7 @@ def fall(before: Pair, after: Pair) -> Fall | None:
     """How far a share lost worth between two states, None if it did not: k/supply^2 compared in integers.
 
     Shares owed (`k_last`) or paid since (`fee_shares`) to the protocol count as outstanding before; either explanation will do.
+    Where the protocol spent shares of its fee meanwhile, `fee_shares` explains nothing.
 
     >>> start = Pair(reserves=(1000, 1000), supply=1000, k_last=0)
     >>> fall(start, Pair(reserves=(1100, 910), supply=1000, k_last=0))
@@ -71,14 +72,14 @@ def fall(before: Pair, after: Pair) -> Fall | None:
     views = []
     if before.k_last is not None and after.k_last is not None:
         views.append((before.supply + owed(before)[1], after.supply + owed(after)[0]))
-    if before.fee_shares is not None and after.fee_shares is not None:
-        views.append((before.supply + max(0, after.fee_shares - before.fee_shares), after.supply))
+    if before.fee_shares is not None and after.fee_shares is not None and after.fee_shares >= before.fee_shares:
+        views.append((before.supply + after.fee_shares - before.fee_shares, after.supply))
     blind = not views
     parts = [_lost(before.k, after.k, *shares) for shares in views or [(before.supply, after.supply)]]
     part = min(parts)
     if part <= 0:
         return None
-    return Fall(part, blind and after.supply > before.supply and part < OWED_UNKNOWN)
+    return Fall(part, blind and part < OWED_UNKNOWN)
 
 
 def _lost(k_before: int, k_after: int, shares_before: int, shares_after: int) -> float:

@@ -11,6 +11,9 @@ from detectors.invariants.vault import Vault
 SYNC = "0x1c411e9a96e071241c2f21f7726b17ae89e3cab4c78be50e062b03a9fffbbad1"
 """Uniswap V2's Sync: the reserves as the pair itself books them."""
 
+FEE_AT_MOST = 20
+"""A mint to a bystander is taken for the protocol's fee up to one part in so many of the supply; the next reading is exact."""
+
 
 class Seen(msgspec.Struct, frozen=True):
     """A pool's numbers and the tokens they are of, lowest address first. `idle`: a vault holds all of its assets itself."""
@@ -75,7 +78,11 @@ def _pair(before: Seen, pair: Pair, pool: str, execution: Execution, ledger: Led
         reserves = (first, second)
     touched = bool(ledger.mints(pool) or ledger.burns(pool))
     k_last = reserves[0] * reserves[1] if touched and pair.k_last else pair.k_last
-    return msgspec.structs.replace(pair, reserves=reserves, supply=max(0, pair.supply + shares), k_last=k_last, fee_shares=None)
+    fee = ledger.bystanders(pool)
+    known = pair.fee_shares is not None and fee * FEE_AT_MOST <= pair.supply
+    fee_shares = pair.fee_shares + fee if known and pair.fee_shares is not None else None
+    supply = max(0, pair.supply + shares)
+    return msgspec.structs.replace(pair, reserves=reserves, supply=supply, k_last=k_last, fee_shares=fee_shares)
 
 
 def _synced(execution: Execution, pool: str) -> tuple[int, int] | None:

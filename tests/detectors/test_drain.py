@@ -123,11 +123,20 @@ def test_the_price_is_that_of_the_parent_block_and_goes_back_with_it() -> None:
     assert verdicts(drain.observe(loan)) == [("outflow", Severity.CRITICAL)]
 
 
-def test_without_any_price_a_lender_is_not_priced_by_its_own_shelf_but_doubt_is_no_pause() -> None:
+def test_collateral_that_nobody_prices_is_no_payment_for_anyone_could_have_made_it_known_by_sending_some() -> None:
     drain = Drain(WATCH)
-    drain.observe(reading(LENDER, 1, "holdings", {DOLLAR: MILLION, COIN: MILLION // 10}))
-    assert verdicts(drain.observe(pending(borrow(MILLION * 99 // 100, MILLION)))) == [("outflow", Severity.WARNING)]
-    assert verdicts(drain.observe(pending(borrow(MILLION * 99 // 100, MILLION // 1000)))) == [("outflow", Severity.CRITICAL)]
+    drain.observe(reading(LENDER, 1, "holdings", {DOLLAR: MILLION, JUNK: 1}))
+    theft = execution(
+        call(LENDER, "borrow()", move(JUNK, THIEF, LENDER, MILLION), move(DOLLAR, LENDER, THIEF, MILLION * 9 // 10))
+    )
+    assert verdicts(drain.observe(pending(theft))) == [("outflow", Severity.CRITICAL)]
+
+
+def test_a_trading_contract_of_plain_kind_is_doubted_where_prices_are_missing() -> None:
+    drain = Drain(WATCH)
+    drain.observe(reading(BANK, 1, "holdings", {DOLLAR: MILLION, COIN: MILLION}))
+    trade = execution(call(BANK, "0x8201aa3f", move(COIN, ALICE, BANK, MILLION // 2), move(DOLLAR, BANK, ALICE, MILLION // 3)))
+    assert verdicts(drain.observe(trade)) == [("outflow", Severity.WARNING)]
 
 
 def swap(dollars_out: int, coins_in: int) -> Execution:
@@ -172,6 +181,17 @@ def test_liquidity_and_deposits_taken_out_for_shares_are_honest_however_large(pa
     redeem = execution(call(VAULT, "redeem()", burn(VAULT, shares), move(DOLLAR, VAULT, ALICE, shares)))
     drain = guard()
     assert list(drain.observe(leave)) + list(drain.observe(redeem)) == []
+
+
+def test_a_protocol_fee_minted_on_the_way_makes_a_redemption_no_smaller() -> None:
+    shares, fee = MILLION * 40 // 100, MILLION // 50
+    paid = call(POOL, "fee()", log(TRANSFER, "0x" + word(ZERO), "0x" + word(SINK), data=(fee,)))
+    out = shares * 10**18 // (MILLION + fee)
+    moves = [move(DOLLAR, POOL, ALICE, 2 * MILLION * out // 10**18), move(COIN, POOL, ALICE, MILLION * out // 10**18)]
+    assert list(guard().observe(execution(call(POOL, "burn(address)", paid, burn(POOL, shares), *moves)))) == []
+    own = call(POOL, "fee()", log(TRANSFER, "0x" + word(ZERO), "0x" + word(ALICE), data=(shares,)))
+    free = execution(call(POOL, "burn(address)", own, burn(POOL, shares), *moves))
+    assert verdicts(guard().observe(pending(free))) == [("outflow", Severity.CRITICAL)], "shares made for nothing a moment ago"
 
 
 def test_shares_of_a_hundredth_do_not_pay_for_a_third() -> None:

@@ -141,6 +141,39 @@ def test_liquidity_in_and_out_is_honest_within_one_transaction_too() -> None:
     assert list(guard.observe(out)) == []
 
 
+@given(grown=st.integers(1, 60), part=st.integers(1, 900))
+def test_a_fee_minted_in_the_same_transaction_is_no_theft_with_or_without_what_the_feed_may_know(
+    *, grown: int, part: int
+) -> None:
+    for told in ("k", "f", ""):
+        pair, guard = Pair(), Invariants(WATCH)
+        pair.mint(10**18, 10**18)
+        for _ in range(grown):
+            pair.swap(pair.r0 // 30, zero_in=True)
+            pair.swap(pair.r1 // 30, zero_in=False)
+        guard.observe(pair_at(17_999_999, pair, told))
+        owned, shares = pair.fee_shares, pair.supply * part // 1000
+        out0, out1 = pair.burn(shares)
+        fee = pair.fee_shares - owned
+        leave = execution(
+            call(PAIR, "burn(address)",
+                log(TRANSFER, "0x" + word(ZERO), "0x" + word(THIEF), data=(fee,)),
+                log(TRANSFER, "0x" + word(PAIR), "0x" + word(ZERO), data=(shares,)),
+                move(ASSET, PAIR, ALICE, out0), move(OTHER, PAIR, ALICE, out1),
+                log(SYNC, data=(pair.r0, pair.r1)))
+        )  # fmt: skip
+        found = [f for f in guard.observe(leave) if isinstance(f, Finding)]
+        assert [f for f in found if f.severity is Severity.CRITICAL] == []
+        assert found == [] or told == ""
+
+
+def test_where_the_protocol_sold_its_shares_meanwhile_a_small_fall_is_no_proof() -> None:
+    guard = Invariants(WATCH)
+    guard.observe(reading(PAIR, 1, "uniswap_v2", {ASSET: 10**9, OTHER: 10**9}, 10**9, fee_shares=10**6))
+    (found,) = guard.observe(reading(PAIR, 2, "uniswap_v2", {ASSET: 999 * 10**6, OTHER: 10**9}, 10**9, fee_shares=0))
+    assert found.severity is Severity.WARNING
+
+
 VAULT_OPS = st.lists(
     st.tuples(st.sampled_from(("deposit", "redeem", "yield", "block")), st.integers(1, 10**6)), min_size=1, max_size=25
 )
