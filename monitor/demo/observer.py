@@ -31,6 +31,7 @@ class Observer:
         self.paused_at: dict[str, float] = {}
         self.blind_seconds = 0.0
         self.changed = asyncio.Condition()
+        self._awaited: list[str] = []
         self._http: aiohttp.ClientSession | None = None
 
     @property
@@ -74,11 +75,20 @@ class Observer:
             flag = json.loads(await answer.read())
         took = (time.perf_counter() - started) * 1e3
         self._note(flag, time.time())
+        async with self.changed:
+            self.changed.notify_all()
         return took
 
     async def until_paused(self, integration: str, within: float) -> float | None:
-        """When this integration's flag was first read as `pause`, or None if it was not `within` seconds."""
-        return await self._until(lambda: self.paused_at.get(integration), within)
+        """When this integration's flag was first read as `pause`, or None if it was not `within` seconds.
+
+        Meanwhile a change is answered by reading this flag alone, as a payment service reads the one it needs.
+        """
+        self._awaited.append(integration)
+        try:
+            return await self._until(lambda: self.paused_at.get(integration), within)
+        finally:
+            self._awaited.remove(integration)
 
     async def until_mined(self, tx: str, within: float) -> float | None:
         """When the block with this transaction was announced, or None."""
@@ -99,10 +109,15 @@ class Observer:
             self.paused_at.setdefault(integration, now)
 
     async def _changes(self) -> None:
-        """Follow the change stream; on each announcement read the flags again."""
+        """Follow the change stream; on each announcement read again: the flag that is waited for, or all of them."""
         async with self.http.get(f"{self.url}/v1/events", timeout=aiohttp.ClientTimeout(total=None, sock_read=60)) as stream:
             async for line in stream.content:
-                if line.startswith(b"data:"):
+                if not line.startswith(b"data:"):
+                    continue
+                if self._awaited:
+                    for integration in self._awaited:
+                        await self.read_flag(integration)
+                else:
                     await self.read_flags()
 
     async def _blindness(self) -> None:
