@@ -66,6 +66,18 @@ async def test_a_node_that_ignores_the_block_hash_is_not_pinned() -> None:
         assert (await _probed(proxy.ws)).missing == ("pinned",)
 
 
+async def test_a_node_that_takes_no_block_hash_at_all_is_not_pinned() -> None:
+    def by_height_only(methods: tuple[str, ...], frame: bytes) -> Iterable[bytes]:
+        if methods == ("eth_getBalance",):
+            error = {"code": -32602, "message": "invalid argument 1: json: cannot unmarshal object into Go value of type string"}
+            frame = json.dumps({"jsonrpc": "2.0", "id": json.loads(frame)["id"], "error": error}).encode()
+        return (frame,)
+
+    async with await Anvil.start() as node, FaultProxy(node.ws) as proxy:
+        proxy.replies = by_height_only
+        assert (await _probed(proxy.ws)).missing == ("pinned",)
+
+
 async def test_methods_a_node_does_not_have_are_told_from_a_node_that_is_gone() -> None:
     def bare(methods: tuple[str, ...], frame: bytes) -> Iterable[bytes]:
         if methods[0].startswith("debug_") or methods[0] == "eth_subscribe":

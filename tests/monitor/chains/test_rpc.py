@@ -139,6 +139,12 @@ async def test_a_refusal_keeps_the_nodes_words_in_bounds_and_its_meaning(
     assert len(str(raised.value)) < 300
 
 
+async def test_a_reply_that_comes_twice_is_one_reply(rpc: Rpc, proxy: FaultProxy) -> None:
+    proxy.replies = lambda _, frame: (b"[" + frame + b"," + frame + b"]", frame)
+    for _ in range(5):
+        assert await rpc.call("eth_blockNumber", timeout=5) == "0x0"
+
+
 async def test_a_rate_limit_that_names_no_call_makes_every_caller_back_off(rpc: Rpc, proxy: FaultProxy) -> None:
     limited = b'{"jsonrpc":"2.0","id":null,"error":{"code":-32005,"message":"daily request count exceeded"}}'
     proxy.replies = lambda _, __: (limited,)

@@ -99,6 +99,7 @@ async def test_a_block_of_another_height_or_shape_is_not_taken() -> None:
             {"timestamp": "soon"},
             {"transactions": [7]},
             {"parentHash": None},
+            {"parentHash": "0x" + "5e" * 32},
         ]
     )
 
