@@ -98,20 +98,22 @@ class Known(msgspec.Struct, frozen=True):
         return self.holding.kind in POOLS if self.holding is not None else self.trades
 
     def worth(self, asset: str) -> tuple[str, float]:
-        """(numeraire, value of one base unit in it). An asset without a price is its own numeraire."""
+        """(numeraire, value of one base unit in it). An asset without a price is its own numeraire.
+
+        Price events come first, since they name their unit; the context's are all in one, called usd.
+        """
         rate, unit = 1.0, asset
         for _ in range(HOPS):
-            if (usd := self._usd(unit)) is not None:
-                return "usd", rate * usd
             quoted = self.prices.get(unit) or self.prices.get(self._wrapped(unit))
             if quoted is None:
-                return self._wrapped(unit), rate
-            unit, rate = quoted[0], rate * quoted[1]
-            if unit == "usd":
                 break
-        return unit, rate
+            unit, rate = quoted[0], rate * quoted[1]
+        usd = self._usd(unit)
+        return (self._wrapped(unit), rate) if usd is None else ("usd", rate * usd)
 
     def _usd(self, asset: str) -> float | None:
+        if asset == "usd":
+            return 1.0
         prices = self.context.prices
         value = prices.get(asset) or prices.get(self._wrapped(asset))
         return value if value is not None and value > 0 else None
