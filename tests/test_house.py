@@ -89,6 +89,7 @@ def test_the_tree_as_it_stands_keeps_every_contract(already: set[str]) -> None:
     assert already == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("contract", "file", "offence"), OFFENCES, ids=lambda value: value)
 def test_one_offending_import_breaks_the_contract(house: Path, already: set[str], contract: str, file: str, offence: str) -> None:
     victim = house / file
