@@ -32,7 +32,7 @@ _READ_AHEAD = 64
 """Messages websockets holds before it stops reading the socket: the node's buffer fills next, never our memory."""
 
 
-class Pushed(NamedTuple):
+class Pushed(msgspec.Struct, frozen=True, gc=False):
     """A notification: our clock when it was read (unix seconds), and its undecoded result."""
 
     at: float

@@ -37,7 +37,7 @@ GONE_AFTER = 2
 LONGEST_WAIT = 30.0
 
 _push = msgspec.json.Decoder(Hash | WireTx)
-_RING = msgspec.Raw(b"")
+_RING = Pushed(0.0, msgspec.Raw(b""))
 
 
 class Pending:
@@ -130,15 +130,15 @@ class Pending:
         """The new transactions among these pushes, in order; hashes are looked up together."""
         found: list[Transaction] = []
         hashes: dict[str, float] = {}
-        for at, raw in pushes:
-            if raw is _RING:
+        for push in pushes:
+            if push is _RING:
                 continue
             try:
-                pushed = _push.decode(raw)
+                pushed = _push.decode(push.raw)
                 if isinstance(pushed, str):
-                    hashes[pushed.lower()] = at
+                    hashes[pushed.lower()] = push.at
                 else:
-                    self._take(transaction(self.chain, pushed, at), found)
+                    self._take(transaction(self.chain, pushed, push.at), found)
             except (msgspec.DecodeError, RecursionError, NodeGarbled):
                 metrics.FRAMES_BAD.labels(self.chain, "undecodable").inc()
         wanted = [tx_id for tx_id in hashes if tx_id not in self._pool]
@@ -195,7 +195,7 @@ class Pending:
         self._pool.remove(tx_id)
         self._fates.append(Dropped(chain=self.chain, at=time.time(), id=tx_id, reason=reason))
         if self._queue is not None and not len(self._queue):
-            self._queue.offer(Pushed(0.0, _RING))  # wakes the reader, who gives fates out
+            self._queue.offer(_RING)  # wakes the reader, who gives fates out
 
     def _untrack(self, tx_id: str) -> None:
         self._tracked.pop(tx_id, None)
