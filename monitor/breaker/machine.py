@@ -97,7 +97,7 @@ def apply(breaker: Breaker, decision: Decision, sequence: int) -> Breaker:
         state=decision.after,
         since=decision.at if moved else breaker.since,
         revision=sequence,
-        reason=decision.reason if holds or moved else breaker.reason,
+        reason=decision.reason if moved else breaker.reason,
         holds=holds,
         share=_share(breaker, decision),
         stepped_at=decision.at if decision.share is not None else breaker.stepped_at,

@@ -139,8 +139,9 @@ class Show:
         outcome.pending_seen_at = observer.pending_at.get(tx)
         outcome.trace_ms, outcome.flag_get_ms = trace_ms, flag_get_ms
         outcome.settle()
-        if outcome.flag_paused_at is not None:
+        if wait and outcome.flag_paused_at is not None:
             outcome.finding = await scene.finding(tx)
+        if outcome.flag_paused_at is not None:
             self.narrator.paused(outcome)
         if wait:
             await self._aftermath(scene, outcome, attack)
@@ -171,6 +172,9 @@ class Show:
             tx = await launch(attack, scene.wallet, scene.relay)
             told.attack_txs.append(tx)
             mined = await observer.until_mined(tx, 5 * scene.miner.slot)
+            self.narrator.say(
+                f"[blue]block[/blue]    with private transaction {number} of {attack.transactions}, never seen pending"
+            )
             if rescue is None:
                 paused = await observer.until_paused(attack.integration, 1.8 if self.detecting else 0.01)
                 told.block_seen_at = told.block_seen_at or mined
@@ -236,9 +240,13 @@ class Scene(msgspec.Struct, kw_only=True):
             return list((await answer.json())["incidents"])
 
     async def finding(self, tx: str) -> dict[str, Any] | None:
-        """The strongest finding about a transaction."""
-        found = [f for incident in await self.incidents() for f in incident["findings"] if f["tx"] == tx]
-        return max(found, key=lambda finding: finding["confidence"], default=None)
+        """The strongest finding about a transaction, once the journal has it: a pause is shown a moment before."""
+        for _ in range(20):
+            found = [f for incident in await self.incidents() for f in incident["findings"] if f["tx"] == tx]
+            if found:
+                return dict(max(found, key=lambda finding: finding["confidence"]))
+            await asyncio.sleep(0.05)
+        return None
 
 
 async def _end(curtain: asyncio.Event, playing: "asyncio.Task[None]") -> None:

@@ -8,6 +8,7 @@ from html import escape
 from detectors.base import Finding
 from monitor.breaker.desk import Made
 from monitor.breaker.flags import Flag, Shown
+from monitor.breaker.holds import Hold
 from monitor.breaker.machine import Breaker
 
 _WORDS = {Shown.RUN: "Safe to use", Shown.PAUSE: "Do not use", Shown.UNKNOWN: "Unknown"}
@@ -54,8 +55,7 @@ def _headline(flags: Sequence[Flag]) -> str:
 
 
 def _card(flag: Flag, breaker: Breaker | None) -> str:
-    holds = breaker.holds.values() if breaker else ()
-    held = "".join(f"<li>{_stage(hold.stage)} {escape(hold.source)}, since {_clock(hold.since)}</li>" for hold in holds)
+    held = "".join(_held(source, holds) for source, holds in _by_source(breaker).items())
     facts = [
         ("Breaker", flag.breaker),
         ("Mode", flag.mode),
@@ -71,6 +71,19 @@ def _card(flag: Flag, breaker: Breaker | None) -> str:
         + _facts(facts)
         + "</li>"
     )
+
+
+def _by_source(breaker: Breaker | None) -> dict[str, list[Hold]]:
+    """Who holds it, oldest first, each with all that it holds it for."""
+    found: dict[str, list[Hold]] = {}
+    for hold in sorted(breaker.holds.values() if breaker else (), key=lambda hold: hold.since):
+        found.setdefault(hold.source, []).append(hold)
+    return found
+
+
+def _held(source: str, holds: Sequence[Hold]) -> str:
+    more = f", {len(holds)} times, last {_clock(holds[-1].since)}" if len(holds) > 1 else ""
+    return f"<li>{_stage(holds[-1].stage)} {escape(source)} since {_clock(holds[0].since)}{more}</li>"
 
 
 def _incident(made: Made) -> str:
