@@ -396,3 +396,13 @@ def test_a_position_paid_out_by_a_watched_v3_pool_is_honest_and_a_lopsided_swap_
     )
     theft = execution(call(POOL, "0x128acb08", move(DOLLAR, POOL, THIEF, 90), move(COIN, THIEF, POOL, 1)))
     assert verdicts(drain.observe(pending(theft))) == [("outflow", Severity.CRITICAL)]
+
+
+def test_a_crowd_of_dust_does_not_make_a_thief_forgotten() -> None:
+    drain, kinds = guard(budgets=((86400, 0.9),)), []
+    for n in range(2000):
+        drain.observe(block(2 + n))
+        who, amount = (SINK, MILLION // 400) if n % 150 == 0 else (address(f"dust {n}"), 1000)
+        kinds += verdicts(drain.observe(at(2 + n, withdrawal(amount, who))))
+    assert kinds
+    assert set(kinds) == {("beneficiary", Severity.WARNING)}
