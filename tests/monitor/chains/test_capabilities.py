@@ -1,7 +1,8 @@
 """A node is believed only what it shows: an answer of the wrong shape is a missing capability."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
 
@@ -13,9 +14,8 @@ from monitor.metrics import REGISTRY
 from tests.support.chain import CHAIN, TalkingChain
 from tests.support.fault_proxy import FaultProxy, answer
 
-EVERYTHING = Capabilities(
-    full_pending=True, trace_call=True, trace_block=True, js_call=True, js_transaction=True, pinned=True, tags=True
-)  # fmt: skip
+EVERYTHING = Capabilities(**dict.fromkeys(Capabilities.__struct_fields__, True))
+TRACERS = ("debug_", "trace_")
 
 
 async def _probed(url: str) -> Capabilities:
@@ -37,7 +37,7 @@ async def test_a_development_node_offers_everything(spoken: int) -> None:
 
 async def test_tracers_that_answer_with_an_empty_success_do_not_count() -> None:
     def hollow(methods: tuple[str, ...], frame: bytes) -> Iterable[bytes]:
-        if methods[0].startswith("debug_"):
+        if methods[0].startswith(("debug_", "trace_")):
             frame = answer(
                 frame, lambda reply: reply.update(result={"gas": 0, "failed": False, "returnValue": "", "structLogs": []})
             )
@@ -49,10 +49,35 @@ async def test_tracers_that_answer_with_an_empty_success_do_not_count() -> None:
         await chain.close()
         proxy.replies = hollow
         found = await _probed(proxy.ws)
-        assert set(found.missing) == {"trace_call", "trace_block", "js_call", "js_transaction"}
+        assert set(found.missing) >= {"trace_call", "trace_block", "rows", "js_call", "js_transaction"}
         assert not found.judges
         assert REGISTRY.get_sample_value("seawall_chain_capability", {"chain": CHAIN, "capability": "trace_call"}) == 0
         assert REGISTRY.get_sample_value("seawall_chain_capability", {"chain": CHAIN, "capability": "pinned"}) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "spoilt"),
+    [
+        ("trace_block", lambda rows: rows[:0]),
+        ("trace_block", lambda rows: [row | {"blockHash": "0x" + "77" * 32} for row in rows]),
+        ("trace_block", lambda rows: [row | {"transactionHash": "0x" + "77" * 32} for row in rows]),
+        ("eth_getBlockReceipts", lambda receipts: receipts[:0]),
+        ("eth_getBlockReceipts", lambda _: None),
+    ],
+    ids=["no rows", "another block's rows", "other transactions' rows", "no receipts", "nothing for receipts"],
+)
+async def test_rows_count_only_with_the_receipts_of_the_same_block(asked: str, spoilt: Callable[[Any], Any]) -> None:
+    def spoil(methods: tuple[str, ...], frame: bytes) -> Iterable[bytes]:
+        if methods == (asked,):
+            frame = answer(frame, lambda reply: reply.update(result=spoilt(reply["result"])))
+        return (frame,)
+
+    async with await Anvil.start() as node, FaultProxy(node.ws) as proxy:
+        chain = await TalkingChain.on(node)
+        await chain.speak()
+        await chain.close()
+        proxy.replies = spoil
+        assert (await _probed(proxy.ws)).missing == ("rows",)
 
 
 async def test_a_node_that_ignores_the_block_hash_is_not_pinned() -> None:
@@ -80,7 +105,7 @@ async def test_a_node_that_takes_no_block_hash_at_all_is_not_pinned() -> None:
 
 async def test_methods_a_node_does_not_have_are_told_from_a_node_that_is_gone() -> None:
     def bare(methods: tuple[str, ...], frame: bytes) -> Iterable[bytes]:
-        if methods[0].startswith("debug_") or methods[0] == "eth_subscribe":
+        if methods[0].startswith(("debug_", "trace_")) or methods[0] == "eth_subscribe":
             code = {"code": -32601, "message": "the method does not exist/is not available"}
             frame = json.dumps({"jsonrpc": "2.0", "id": json.loads(frame)["id"], "error": code}).encode()
         return (frame,)
