@@ -47,7 +47,7 @@ HONEST = life(150, seed=3)
 def test_it_explains_itself(kind: type[Detector]) -> None:
     assert re.fullmatch(r"[a-z][a-z0-9_]*", kind.name)
     assert kind.summary.endswith(".")
-    assert kind.__doc__
+    assert ">>>" in (kind.__doc__ or ""), "a doctest shows it fire, and hold its peace"
     assert kind.kinds
     assert kind.wants
     assert all(issubclass(event, Event) for event in kind.wants)
