@@ -130,9 +130,7 @@ class Drain(Detector):
     def _judge(self, event: Execution, ledger: Ledger, books: Books | None, watch: Watch) -> Iterator[Finding]:
         party: frozenset[str] | None = None
         named, mined = watch.watched or frozenset(), _counts(event)
-        for address in sorted(ledger.parties()):
-            if not self._has_balance(event, books, address):
-                continue
+        for address in sorted(_holders(ledger.parties(), event, books)):
             if party is None:
                 party = cluster(event, watch)
             known = self._known(event, books, address)
@@ -156,12 +154,6 @@ class Drain(Detector):
         if holding is None or holding.kind in {PLAIN, POSITIONS}:
             known = msgspec.structs.replace(known, trades=trades(event, address), position=pays_positions(event, address))
         return outflows(ledger, known, kept_at_home(ledger, watch, party, address))
-
-    @staticmethod
-    def _has_balance(event: Execution, books: Books | None, address: str) -> bool:
-        if books is not None and address in books.held:
-            return True
-        return any(address in holders for holders in event.context.balances.values())
 
     def _known(self, event: Execution, books: Books | None, address: str) -> Known:
         holding = books.held.get(address) if books is not None else None
@@ -258,6 +250,12 @@ def _counts(event: Execution) -> bool:
 def _telling(found: list[Finding]) -> list[Finding]:
     """That one party took much goes without saying where more is said."""
     return [f for f in found if f.kind != "beneficiary"] or found
+
+
+def _holders(parties: set[str], event: Execution, books: Books | None) -> set[str]:
+    """Of which of these any balance is known."""
+    held = {address for address in parties if address in books.held} if books is not None else set()
+    return held.union(*(parties & holders.keys() for holders in event.context.balances.values()))
 
 
 def _moved(holding: Holding, ledger: Ledger, address: str, share: str) -> Holding:

@@ -108,12 +108,11 @@ class Invariants(Detector):
             return []
         if event.stage is Stage.PENDING and (event.on is None or event.on.height != pools.height):
             return []  # it ran after others, or blocks have come since: two states mixed prove nothing
-        touched = {frame.ctx for frame in event.frames if frame.ctx in pools.now}
-        ledger = flows(event)
-        touched |= {party for party in ledger.parties() if party in pools.now}
+        now = pools.now
+        touched = {frame.ctx for frame in event.frames if frame.ctx in now}
         if not touched:
-            return []
-        return list(self._touched(event, ledger, pools, sorted(a for a in touched if a)))
+            return []  # what reaches or leaves a pool that does not run is told by its next reading
+        return list(self._touched(event, flows(event), pools, sorted(a for a in touched if a)))
 
     def _touched(self, event: Execution, ledger: Ledger, pools: Pools, touched: list[str]) -> Iterator[Finding]:
         watch = self.registry.get(event.chain, NOTHING)
