@@ -220,7 +220,7 @@ class Heads:
 
     async def _survey(self) -> Reverted | None:
         """Look how far the chain goes; what of ours it contradicts, or else the blocks to come read ahead."""
-        self._extent = extent = await self._read(self._chain.extent)
+        self._extent = extent = _in_order(await self._read(self._chain.extent))
         head, tip = extent.head.position, self.tip
         if tip is not None and head.id != tip.id and not (head.height == tip.height + 1 and head.parent == tip.id):
             ancestor = await self._ancestor(extent, tip)
@@ -302,7 +302,7 @@ class Heads:
             return None  # nodes refuse logs of a block they have just replaced
         return Ingested(
             chain=self._chain.chain, block=block, logs=logs, at=time.time(),
-            head=extent.head.position.height, safe=extent.safe, finalized=extent.finalized,
+            head=extent.head.position.height, safe=extent.safe, finalized=max(extent.finalized, self.lineage.final),
         )  # fmt: skip
 
     async def _read(self, read: "Callable[..., Awaitable[T]]") -> T:
@@ -338,3 +338,10 @@ class Heads:
             wait = random.uniform(PAUSE, 6 * PAUSE) * 2**self._failures  # noqa: S311 - jitter, no secret
             self._failures = min(self._failures + 1, 10)
             await asyncio.sleep(min(LONGEST_WAIT, wait))
+
+
+def _in_order(extent: Extent) -> Extent:
+    """Finalized, safe and head must come in this order; a node whose tags do not is not believed in what is certain."""
+    if extent.finalized <= extent.safe <= extent.head.position.height:
+        return extent
+    return Extent(extent.head)

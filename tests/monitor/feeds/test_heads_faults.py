@@ -266,6 +266,25 @@ async def test_a_bad_quarter_of_a_minute_loses_nothing(seed: int, monkeypatch: p
         assert len(followed.ledger.logs) > 50
 
 
+async def test_a_node_that_calls_final_what_is_not_even_there_is_not_believed_in_that() -> None:
+    def boasting(methods: tuple[str, ...], frame: bytes) -> Iterable[bytes]:
+        if len(methods) == 3:
+            latest, safe, finalized = json.loads(frame)
+            finalized["result"]["number"] = hex(2**60)
+            frame = json.dumps([latest, safe, finalized]).encode()
+        return (frame,)
+
+    async with behind_a_proxy() as (chain, proxy, followed):
+        proxy.replies = boasting
+        await chain.speak(5)
+        await followed.settled(chain)
+        assert followed.ledger.blocks[6].finalized < 6
+        await chain.reorg(3)
+        await chain.speak()
+        await followed.settled(chain)
+        assert len(followed.ledger.reverts) == 1
+
+
 async def test_a_frozen_node_is_noticed_and_its_late_replies_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monitor.chains.rpc.PING", 0.3)
     async with await Anvil.start() as node:
