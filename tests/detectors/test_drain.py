@@ -1,6 +1,4 @@
-"""Drains: money that leaves unpaid for is seen while pending; honest business, however large, is not."""
-
-import pickle
+"""Drains at once: money that leaves unpaid for is seen while pending; honest business, however large, is not."""
 
 import msgspec
 import pytest
@@ -12,50 +10,28 @@ from detectors.drain import Drain
 from detectors.events import Position, Price, Stage
 from detectors.execution import Context, Execution
 from detectors.execution.ledger import TRANSFER, ZERO
-from tests.support.executions import NATIVE, SENDER, Call, address, call, degraded, execution, log, move, pending, word
-from tests.support.pools import CHAIN, block, committed, place, reading, reverted
-
-BANK, LENDER, POOL, VAULT, THIEF, ALICE, JUNK, SINK = map(
-    address, ("bank", "lender", "pool", "vault", "thief", "alice", "junk", "sink")
+from tests.support.drains import (
+    ALICE,
+    BANK,
+    COIN,
+    DOLLAR,
+    JUNK,
+    LENDER,
+    MILLION,
+    POOL,
+    SINK,
+    THIEF,
+    VAULT,
+    WATCH,
+    at,
+    burn,
+    deposit,
+    guard,
+    verdicts,
+    withdrawal,
 )
-DOLLAR, COIN = map(address, ("dollar", "coin"))
-WATCH = {CHAIN: Watch(watched=frozenset((BANK, LENDER, POOL, VAULT)))}
-MILLION = 10**6 * 10**18
-
-
-def guard(**settings: object) -> Drain:
-    """A detector that has seen the chain at block 1: what everybody holds, and a coin at two dollars."""
-    drain = Drain(WATCH, **settings)  # type: ignore[arg-type]
-    drain.observe(block(1))
-    for state in (
-        reading(BANK, 1, "holdings", {NATIVE: MILLION}),
-        reading(LENDER, 1, "holdings", {DOLLAR: MILLION, COIN: MILLION // 10}),
-        reading(POOL, 1, "uniswap_v2", {DOLLAR: 2 * MILLION, COIN: MILLION}, MILLION),
-        reading(VAULT, 1, "erc4626", {DOLLAR: MILLION}, MILLION, total_assets=MILLION),
-    ):
-        drain.observe(state)
-    drain.observe(Price(chain=CHAIN, at=12.0, position=place(1), token=COIN, value=2.0, unit=DOLLAR))
-    return drain
-
-
-def at(height: int, whole: Execution, fork: str = "") -> Execution:
-    return msgspec.structs.replace(whole, position=place(height, fork), at=height * 12.0)
-
-
-def withdrawal(amount: int, to: str = THIEF) -> Execution:
-    return execution(call(BANK, "withdraw()", call(to, value=amount)))
-
-
-def deposit(amount: int) -> Execution:
-    return execution(call(BANK, "deposit()", value=amount))
-
-
-def verdicts(found: object) -> list[tuple[str, Severity]]:
-    return [(f.kind, f.severity) for f in found]  # type: ignore[attr-defined]
-
-
-def burn(token: str, amount: int) -> Call:
-    return call(token, "burn()", log(TRANSFER, "0x" + word(ALICE), "0x" + word(ZERO), data=(amount,)))
+from tests.support.executions import NATIVE, SENDER, Call, address, call, degraded, execution, log, move, pending, word
+from tests.support.pools import CHAIN, block, place, reading, reverted
 
 
 def test_a_large_unpaid_withdrawal_warns_and_a_larger_one_pauses_while_pending() -> None:
@@ -233,95 +209,6 @@ def test_the_tracer_s_absence_changes_nothing() -> None:
     assert verdicts(guard().observe(degraded(pending(withdrawal(MILLION))))) == [("outflow", Severity.CRITICAL)]
 
 
-def slowly(drain: Drain, amount: int, blocks: int, step: int = 1) -> int | None:
-    """Take `amount` in each of `blocks` blocks, from block 2 on; how many were mined when a budget first said so."""
-    for n in range(blocks):
-        height = 2 + n * step
-        drain.observe(block(height))
-        found = [f for f in drain.observe(at(height, withdrawal(amount))) if f.kind == "budget"]
-        drain.observe(committed(height, height - 64))
-        if found:
-            assert found[0].severity is Severity.CRITICAL
-            return n + 1
-    return None
-
-
-@pytest.mark.parametrize(("blocks", "lost"), [(50, 0.04), (600, 0.06), (3600, 0.16), (7200, 0.16)])
-def test_a_slow_drain_of_a_third_is_stopped_by_one_window_or_another(blocks: int, lost: float) -> None:
-    taken = slowly(guard(), MILLION * 3 // 10 // blocks, blocks)
-    assert taken is not None
-    assert taken * 0.3 / blocks <= lost
-
-
-def test_below_every_budget_nothing_is_said() -> None:
-    assert slowly(guard(), MILLION // 1000, 12, step=100) is None
-
-
-def test_what_flows_back_refills_the_budget() -> None:
-    drain = guard()
-    for height in range(2, 60):
-        drain.observe(block(height))
-        assert list(drain.observe(at(height, withdrawal(MILLION * 2 // 100, SENDER)))) == []
-        assert list(drain.observe(at(height, deposit(MILLION * 2 // 100)))) == []
-
-
-def test_the_first_transaction_of_a_private_drain_is_enough() -> None:
-    drain = guard()
-    drain.observe(block(2))
-    sweep = execution(call(THIEF, "sweep()", call(VAULT, "rebalance()", move(DOLLAR, VAULT, THIEF, MILLION // 4))))
-    assert ("budget", Severity.CRITICAL) in verdicts(drain.observe(at(2, sweep)))
-
-
-def test_twenty_accounts_and_one_sink_are_one_beneficiary() -> None:
-    drain, kinds = guard(budgets=((86400, 0.5),)), []
-    for n in range(20):
-        height = 2 + 100 * n
-        drain.observe(block(height))
-        whole = execution(call(BANK, "withdraw()", call(SINK, value=MILLION // 500)), sender=address(f"mule {n}"))
-        kinds += verdicts(drain.observe(at(height, whole)))
-    assert kinds
-    assert set(kinds) == {("beneficiary", Severity.WARNING)}
-
-
-def test_a_window_that_has_not_been_watched_in_full_says_so() -> None:
-    drain = guard(budgets=((60, 0.03),))
-    drain.observe(block(2))
-    (early,) = (f for f in drain.observe(at(2, withdrawal(MILLION * 4 // 100))) if f.kind == "budget")
-    drain.observe(block(200))
-    late = next(f for f in drain.observe(at(200, withdrawal(MILLION * 4 // 100))) if f.kind == "budget")
-    assert (early.evidence["window_filled"], early.evidence["window_seconds"]) == (0, 60)
-    assert (late.evidence["window_filled"], late.evidence["window_seconds"]) == (1, 60)
-
-
-def test_pending_transactions_never_touch_a_budget_and_a_second_look_counts_once() -> None:
-    drain = guard()
-    before = pickle.dumps(drain)
-    for _ in range(50):
-        drain.observe(pending(withdrawal(MILLION * 2 // 100)))
-    assert pickle.dumps(drain) == before
-    drain.observe(block(2))
-    whole = at(2, withdrawal(MILLION * 2 // 100))
-    assert list(drain.observe(whole)) == []
-    assert list(drain.observe(msgspec.structs.replace(whole, supersedes=True))) == []
-
-
-def test_a_drain_that_a_reorg_took_back_gives_its_budget_back() -> None:
-    drain = guard()
-    for _ in range(5):
-        drain.observe(block(2))
-        assert list(drain.observe(at(2, withdrawal(MILLION * 2 // 100)))) == []
-        drain.observe(reverted(2, 2))
-
-
-def test_balances_within_a_block_follow_its_transactions() -> None:
-    drain = guard(budgets=())
-    drain.observe(block(2))
-    assert verdicts(drain.observe(at(2, withdrawal(MILLION * 9 // 10)))) == [("outflow", Severity.CRITICAL)]
-    (rest,) = drain.observe(at(2, withdrawal(MILLION * 5 // 100)))
-    assert isinstance(rest, Finding)
-    assert rest.evidence["share"] == 0.5
-
-
 EVERYONE = {CHAIN: Watch()}
 
 
@@ -396,13 +283,3 @@ def test_a_position_paid_out_by_a_watched_v3_pool_is_honest_and_a_lopsided_swap_
     )
     theft = execution(call(POOL, "0x128acb08", move(DOLLAR, POOL, THIEF, 90), move(COIN, THIEF, POOL, 1)))
     assert verdicts(drain.observe(pending(theft))) == [("outflow", Severity.CRITICAL)]
-
-
-def test_a_crowd_of_dust_does_not_make_a_thief_forgotten() -> None:
-    drain, kinds = guard(budgets=((86400, 0.9),)), []
-    for n in range(2000):
-        drain.observe(block(2 + n))
-        who, amount = (SINK, MILLION // 400) if n % 150 == 0 else (address(f"dust {n}"), 1000)
-        kinds += verdicts(drain.observe(at(2 + n, withdrawal(amount, who))))
-    assert kinds
-    assert set(kinds) == {("beneficiary", Severity.WARNING)}
