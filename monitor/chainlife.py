@@ -124,7 +124,7 @@ class ChainLife:
         feeds = Feeds(
             heads=Heads(link.heads, self._evm(link, capabilities), cursor=cursor, known=known),
             pending=Pending(link.pending, chain=chain.id, full=capabilities.full_pending),
-            executions=Executions(link.requests, chain.id, contexts, slow=link.traces),
+            executions=Executions(link.requests, chain.id, contexts, slow=link.traces, rows=capabilities.rows),
             contexts=contexts,
             pools=Pools(link.requests, chain.id, pools),
             prices=prices,

@@ -17,7 +17,8 @@ from monitor.errors import NodeError, WrongChain
 CONSEQUENCES = {
     "full_pending": "pending transactions are looked up one by one: a round trip more before a verdict",
     "trace_call": "pending transactions cannot be judged: attacks are seen only in their block",
-    "trace_block": "blocks are traced transaction by transaction, or not at all",
+    "trace_block": "without rows too, blocks are traced transaction by transaction, or not at all",
+    "rows": "blocks are traced in nested form, for which some nodes need longer than a slot when a block is full",
     "js_call": "storage order of pending transactions is unknown: re-entrancy below the structural score only warns",
     "js_transaction": "storage order of mined transactions is unknown: re-entrancy below the structural score only warns",
     "pinned": "state is read by height: a reorganisation in between can mix two blocks",

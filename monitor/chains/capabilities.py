@@ -35,13 +35,14 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What one node offers; every field is a name of the metric's `capability` label.
 
     `full_pending`: pending transactions are pushed in full. `trace_call`, `trace_block`: callTracer with logs, on a call and on
-    a block by hash. `js_call`, `js_transaction`: JavaScript tracers, which see storage in order. `pinned`: state reads by block
-    hash (EIP-1898). `tags`: safe and finalized.
+    a block by hash. `rows`: a block as flat rows that name it, and its receipts. `js_call`, `js_transaction`: JavaScript
+    tracers, which see storage in order. `pinned`: state reads by block hash (EIP-1898). `tags`: safe and finalized.
     """
 
     full_pending: bool = False
     trace_call: bool = False
     trace_block: bool = False
+    rows: bool = False
     js_call: bool = False
     js_transaction: bool = False
     pinned: bool = False
@@ -50,7 +51,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def judges(self) -> bool:
         """Can anything be judged at all?"""
-        return self.trace_call or self.trace_block
+        return self.trace_call or self.trace_block or self.rows
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -62,7 +63,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
         """One line for people.
 
         >>> Capabilities(trace_call=True, trace_block=True, js_call=True, js_transaction=True, pinned=True, tags=True).described
-        'all but pending transactions in full'
+        'all but pending transactions in full, blocks as rows'
         """
         if not self.missing:
             return "everything asked for"
@@ -73,6 +74,7 @@ _WORDS = {
     "full_pending": "pending transactions in full",
     "trace_call": "call traces of pending transactions",
     "trace_block": "call traces of blocks",
+    "rows": "blocks as rows",
     "js_call": "storage order of pending transactions",
     "js_transaction": "storage order of mined transactions",
     "pinned": "state by block hash",
@@ -87,6 +89,22 @@ class _Frame(msgspec.Struct):
 
 class _Traced(msgspec.Struct):
     result: _Frame
+
+
+class _Row(msgspec.Struct, rename="camel"):
+    """What every row says, rewards included."""
+
+    type: str
+    action: dict[str, Any]
+    trace_address: list[int]
+    block_hash: Hash
+    transaction_hash: Hash | None = None
+
+
+class _Receipt(msgspec.Struct, rename="camel"):
+    block_hash: Hash
+    transaction_hash: Hash
+    logs: list[Any]
 
 
 class _Stepped(msgspec.Struct):
@@ -108,6 +126,7 @@ async def probe(node: Lane | Rpc, *, chain: str) -> Capabilities:
         "full_pending": lambda: _full_pending(rpc),
         "trace_call": lambda: _trace_call(rpc),
         "trace_block": lambda: _trace_block(rpc, sample),
+        "rows": lambda: _rows(rpc, sample),
         "js_call": lambda: _js_call(rpc),
         "js_transaction": lambda: _js_transaction(rpc, sample),
         "pinned": lambda: _pinned(rpc, latest),
@@ -160,6 +179,15 @@ async def _trace_call(rpc: Rpc) -> bool:
 async def _trace_block(rpc: Rpc, sample: _Block) -> bool:
     traced = await rpc.call("debug_traceBlockByHash", (sample.hash, CALL_TRACER), timeout=WITHIN, type=list[_Traced])
     return len(traced) == len(sample.transactions)
+
+
+async def _rows(rpc: Rpc, sample: _Block) -> bool:
+    """Rows go by height and receipts by hash; both must be of this block and of just its transactions."""
+    rows = await rpc.call("trace_block", (sample.number,), timeout=WITHIN, type=list[_Row])
+    receipts = await rpc.call("eth_getBlockReceipts", ({"blockHash": sample.hash},), timeout=WITHIN, type=list[_Receipt])
+    listed = dict.fromkeys(row.transaction_hash for row in rows if row.transaction_hash is not None)
+    named = all(one.block_hash == sample.hash for one in (*rows, *receipts))
+    return named and list(listed) == sample.transactions == [one.transaction_hash for one in receipts]
 
 
 async def _js_call(rpc: Rpc) -> bool:

@@ -64,6 +64,12 @@ class Row(msgspec.Struct, gc=False, rename="camel"):
     block_number: int | None = None
 
 
+class Located(Row, gc=False):
+    """A row as `trace_block` gives it, with the block it says it belongs to."""
+
+    block_hash: str | None = None
+
+
 def read(rows: Iterable[Row], origin: Origin, words: Words) -> Iterator[Execution | Unreadable]:
     """The executions of a list of rows, in the order their transactions first appear; `reward` rows are dropped."""
     groups: dict[str | None, list[Row]] = {}
