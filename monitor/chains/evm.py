@@ -20,6 +20,9 @@ from monitor.stream import Queue, Rule
 Hash = Annotated[str, msgspec.Meta(min_length=66, max_length=66, pattern="^0x[0-9a-fA-F]*$")]
 Address = Annotated[str, msgspec.Meta(min_length=42, max_length=42)]
 Quantity = Annotated[str, msgspec.Meta(min_length=3, max_length=66)]
+_LongAsHash = Annotated[str, msgspec.Meta(min_length=66, max_length=66)]
+"""A hash whose digits are checked where it is normalised: a pattern in the decoder costs as much as the rest of a log."""
+_DIGITS = b"0123456789abcdef"
 
 _LOGS_A_TURN = 256
 """Logs checked before the loop may do something else: about two milliseconds' worth of hashing."""
@@ -28,7 +31,7 @@ _LOGS_A_TURN = 256
 class WireTx(msgspec.Struct, gc=False):
     """A transaction as nodes write it, as far as we read it; `gasPrice` is all that legacy ones have."""
 
-    hash: Hash
+    hash: _LongAsHash
     sender: Address = msgspec.field(name="from")
     nonce: Quantity
     gas: Quantity
@@ -56,14 +59,16 @@ class _WireTip(msgspec.Struct, gc=False):
     number: Quantity
 
 
-class _WireLog(msgspec.Struct, gc=False, rename="camel"):
+class WireLog(msgspec.Struct, gc=False, rename="camel"):
+    """A log as nodes write it, as far as we read it."""
+
     address: Address
-    topics: tuple[Hash, ...]
+    topics: tuple[_LongAsHash, ...]
     data: str
     log_index: Quantity
-    transaction_hash: Hash
+    transaction_hash: _LongAsHash
     transaction_index: Quantity
-    block_hash: Hash
+    block_hash: _LongAsHash
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):
@@ -113,12 +118,20 @@ def _no_quantity(text: str) -> NoReturn:
     raise NodeGarbled(f"not a quantity: {text[:40]!a}")
 
 
+def _check(hashes: Sequence[str]) -> None:
+    """Raises NodeGarbled unless all of these, lower case and as long as hashes, are made of hex digits."""
+    if "".join(hashes).encode().translate(None, _DIGITS) != b"x" * len(hashes):
+        raise NodeGarbled(f"not a hash among {', '.join(map(ascii, hashes))}")
+
+
 def transaction(chain: str, wire: WireTx, at: float) -> Transaction:
     """A wire transaction as the event detectors see; `at` is when the node gave it to us. Raises NodeGarbled."""
+    tx_id = wire.hash.lower()
+    _check((tx_id,))
     return Transaction(
         chain=chain,
         at=at,
-        id=wire.hash.lower(),
+        id=tx_id,
         sender=wire.sender.lower(),
         to=None if wire.to is None else wire.to.lower(),
         value=quantity(wire.value),
@@ -173,8 +186,8 @@ class Evm:
     async def logs(self, block: BlockData, *, within: float) -> tuple[LogEntry, ...]:
         """All logs of this very block, in order. Raises LogsMissing when they are not what its header's bloom promises."""
         asked = ({"blockHash": block.position.id},)
-        found = await self.rpc.call("eth_getLogs", asked, timeout=within, type=list[_WireLog])
-        entries = sorted((_log(one, block.position.id) for one in found), key=lambda entry: entry.index)
+        found = await self.rpc.call("eth_getLogs", asked, timeout=within, type=list[WireLog])
+        entries = sorted((log_entry(one, block.position.id) for one in found), key=lambda entry: entry.index)
         if bloom.promises(block.bloom) and await _bloom_of(entries) != block.bloom:
             height = block.position.height
             raise LogsMissing(f"{self.chain}: the {len(entries)} logs given for block {height} are not those its header promises")
@@ -250,17 +263,14 @@ def _position(wire: _WireBlock) -> Position:
     return Position(quantity(wire.number), wire.hash.lower(), wire.parent_hash.lower())
 
 
-def _log(wire: _WireLog, block_id: str) -> LogEntry:
+def log_entry(wire: WireLog, block_id: str) -> LogEntry:
+    """A wire log as the feeds hand it on, if it is of this block. Raises NodeGarbled."""
     if wire.block_hash.lower() != block_id:
         raise NodeGarbled(f"a log of block {wire.block_hash} given for block {block_id}")
-    return LogEntry(
-        wire.address.lower(),
-        tuple(topic.lower() for topic in wire.topics),
-        wire.data.lower(),
-        quantity(wire.log_index),
-        wire.transaction_hash.lower(),
-        quantity(wire.transaction_index),
-    )
+    tx, *topics = hashes = [one.lower() for one in (wire.transaction_hash, *wire.topics)]
+    _check(hashes)
+    index, tx_index = quantity(wire.log_index), quantity(wire.transaction_index)
+    return LogEntry(wire.address.lower(), tuple(topics), wire.data.lower(), index, tx, tx_index)
 
 
 def _receipt(wire: _WireReceipt) -> Receipt:
