@@ -119,7 +119,7 @@ class Heads:
         self._below: tuple[Position, Gap | None] | None = None
         self._owed: Gap | None = None
         self._shorter_since: float | None = None
-        self._failures = 0
+        self._failures = self._slack = 0
 
     @property
     def tip(self) -> Position | None:
@@ -179,6 +179,7 @@ class Heads:
     async def _listen(self) -> Queue[Pushed]:
         await self._lane.ready()
         self._look_again()
+        self._slack = 0
         try:
             return await self._chain.doorbell()
         except RpcRefused:
@@ -306,14 +307,16 @@ class Heads:
         )  # fmt: skip
 
     async def _read(self, read: "Callable[..., Awaitable[T]]") -> T:
-        """A read with patience: longer deadlines, and pauses where the node said or showed that it is not ready."""
+        """A read with patience: longer deadlines for a slow connection, pauses where the node said or showed it is not ready."""
         for tries in range(TRIES):
             try:
-                return await read(within=self._within * 2**tries)
+                return await read(within=self._within * 2**self._slack)
             except (NodeSilent, NodeGarbled, LogsMissing, RpcRefused) as error:
                 if tries == TRIES - 1 or (isinstance(error, RpcRefused) and not error.throttled):
                     raise
-                if not isinstance(error, NodeSilent):
+                if isinstance(error, NodeSilent):
+                    self._slack = min(self._slack + 1, TRIES - 1)
+                else:
                     await asyncio.sleep(PAUSE * 2**tries)
         raise NodeSilent(f"{self._chain.chain}: no try left")
 

@@ -47,6 +47,7 @@ class FaultProxy:
         self.replies: ReplyRule = unchanged_reply
         self.refusing: Callable[[], HTTPStatus | None] = lambda: None
         self.asked: list[str] = []
+        self.delay = 0.0
         self.connections = 0
         self.port = 0
         self._server: Server | None = None
@@ -132,6 +133,7 @@ class FaultProxy:
 
     async def _tell(self, client: ServerConnection, node: ClientConnection, methods: dict[int, str]) -> None:
         frame = await node.recv(decode=False)
+        await asyncio.sleep(self.delay)
         await self._through.wait()
         said = json.loads(frame)
         if isinstance(said, dict) and said.get("method") == "eth_subscription":

@@ -25,7 +25,7 @@ async def behind_a_proxy(**options: Any) -> AsyncIterator[tuple[TalkingChain, Fa
     async with await Anvil.start() as node, FaultProxy(node.ws) as proxy:
         chain = await TalkingChain.on(node)
         async with following(proxy.ws, await chain.head(), **options) as followed:
-            await followed.until(lambda: followed.link.state.up)
+            await followed.until(lambda: followed.link.state.up and "eth_getBlockByNumber" in proxy.asked)
             yield chain, proxy, followed
         await chain.close()
 
@@ -283,6 +283,18 @@ async def test_a_node_that_calls_final_what_is_not_even_there_is_not_believed_in
         await chain.speak()
         await followed.settled(chain)
         assert len(followed.ledger.reverts) == 1
+
+
+async def test_a_slow_connection_is_given_the_time_it_takes() -> None:
+    async with behind_a_proxy(within=0.1) as (chain, proxy, followed):
+        proxy.delay = 0.25
+        await chain.speak()
+        await followed.settled(chain)
+        proxy.asked.clear()
+        await chain.speak()
+        await followed.settled(chain)
+        assert proxy.asked.count("eth_getLogs") == 1
+        assert proxy.connections == len(LANES)
 
 
 async def test_a_frozen_node_is_noticed_and_its_late_replies_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
