@@ -44,7 +44,7 @@ demo: setup ## a local chain, real protocols, honest traffic, then the attacks
 	$(BIN)/seawall demo
 
 bench: setup ## ratios measured in one run, one JSON object each
-	for script in benchmarks/[a-z]*.py; do $(BIN)/python "$$script"; done
+	for one in startup ingest block; do $(BIN)/python -m benchmarks.$$one; done
 
 scenarios: setup ## the staged incidents
 	$(PYTEST) tests/scenarios

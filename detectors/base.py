@@ -100,7 +100,7 @@ def finding_id(detector: str, kind: str, subject: str, cause: str) -> str:
     >>> finding_id("drain", "outflow", "0xb0", "0xabc") == finding_id("drain", "outflow", "0xb0", "0xabc")
     True
     """
-    return hashlib.sha256("\0".join((detector, kind, subject, cause)).encode("utf-8", "replace")).hexdigest()[:24]
+    return hashlib.sha256(f"{detector}\0{kind}\0{subject}\0{cause}".encode("utf-8", "replace")).hexdigest()[:24]
 
 
 class Detector(ABC):

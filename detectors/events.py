@@ -117,7 +117,7 @@ class Price(Event, frozen=True, kw_only=True):
 
 
 class Committed(Event, frozen=True, kw_only=True):
-    """Every event of the blocks first..last (heights, inclusive) has been given out; `finalized` is the height nothing can undo."""
+    """Every event of the blocks first..last (heights, inclusive) was given out; `finalized` is the height nothing can undo."""
 
     first: Position
     last: Position

@@ -24,7 +24,7 @@ class Silence(Detector):
     name: ClassVar[str] = "silence"
     summary: ClassVar[str] = "A transaction that touches a watched contract could not be judged."
     wants: ClassVar[tuple[type[Event], ...]] = (Unjudged,)
-    kinds: ClassVar[dict[str, str]] = {"unjudged": "An attack may be hidden in an execution too big, too deep or too late to read."}
+    kinds: ClassVar[dict[str, str]] = {"unjudged": "An attack may hide in what is too big, too deep or too late to read."}
 
     def __init__(self, registry: Registry | None = None) -> None:
         self.registry = registry or {}

@@ -45,7 +45,7 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
 
 
 class Access(msgspec.Struct, frozen=True, gc=False, tag="access"):
-    """A storage, transient or balance step. `op`: sload, sstore, tload, tstore, balance. `slot` is an int; for balance, `address`."""
+    """A storage, transient or balance step. `op`: sload, sstore, tload, tstore, or balance, which has `address`, no `slot`."""
 
     op: str
     frame: int
@@ -102,7 +102,7 @@ class Execution(Event, frozen=True, kw_only=True):
     tx: str
     stage: Stage
     frames: list[Frame]
-    steps: list[Step] = []
+    steps: list[Step] = msgspec.field(default_factory=list)
     storage: str = "none"
     logged: bool = True
     complete: bool = True

@@ -81,7 +81,7 @@ class Desk:
                     raise
                 else:
                     self.trouble = ""
-                    return [made for record in records if (made := self._fold(record)) is not None]
+                    return [_counted(made) for record in records if (made := self._fold(record)) is not None]
 
     async def _append(self, drafts: Sequence[Draft], expected: int) -> tuple[Record, ...]:
         try:
@@ -156,6 +156,14 @@ class Desk:
         for state in _STATES:
             metrics.BREAKER_STATE.labels(breaker.integration, state).set(breaker.state is state)
         metrics.WOULD_PAUSE.labels(breaker.integration).set(breaker.would_pause)
+
+
+def _counted(made: Made) -> Made:
+    decision = made.decision
+    if decision.before is not decision.after:
+        cause = decision.by.partition(":")[0]
+        metrics.TRANSITIONS.labels(decision.integration, decision.before, decision.after, cause).inc()
+    return made
 
 
 def _just(decision: Decision) -> tuple[Sequence[Decision], Sequence[Noted]]:

@@ -68,7 +68,6 @@ class Shore:
         self.see(Block(chain=CHAIN, at=at, position=position(height), timestamp=at))
         return self.see(Committed(chain=CHAIN, at=at, first=position(height), last=position(height), finalized=finalized))
 
-    @property
     def state(self) -> State:
         return self.fold.breaker("bank").state
 
@@ -98,12 +97,12 @@ def test_a_pending_attack_that_is_dropped_lets_go_after_two_blocks() -> None:
     shore = Shore(Alarmist())
     shore.commit(10)
     shore.see(ran("0xevil"))
-    assert shore.state is State.OPEN
+    assert shore.state() is State.OPEN
     shore.see(Dropped(chain=CHAIN, at=1011.0, id="0xevil", reason="replaced"))
     shore.commit(11)
-    assert shore.state is State.OPEN
+    assert shore.state() is State.OPEN
     shore.commit(12)
-    assert shore.state is State.CLOSED
+    assert shore.state() is State.CLOSED
 
 
 def test_a_pending_attack_that_is_mined_as_feared_stays_until_final() -> None:
@@ -113,18 +112,18 @@ def test_a_pending_attack_that_is_mined_as_feared_stays_until_final() -> None:
     shore.see(ran("0xevil", Stage.INCLUDED, 11))
     shore.commit(11)
     shore.commit(14)
-    assert shore.state is State.OPEN
+    assert shore.state() is State.OPEN
     assert [hold.stage for hold in shore.fold.breaker("bank").automatic] == [Stage.INCLUDED]
     shore.see(Tick(chain=Tick.EVERYWHERE, at=1.8e9))
-    assert shore.state is State.OPEN
+    assert shore.state() is State.OPEN
     shore.commit(15, finalized=11)
     shore.see(Tick(chain=Tick.EVERYWHERE, at=1.9e9))
-    assert shore.state is State.HALF_OPEN
+    assert shore.state() is State.HALF_OPEN
 
 
 def test_after_a_reorg_the_hold_stands_on_pending_evidence_again() -> None:
     shore = Shore(Alarmist())
     shore.see(ran("0xevil", Stage.INCLUDED, 11))
     shore.see(Reverted(chain=CHAIN, at=1012.0, first=position(11), last=position(11)))
-    assert shore.state is State.OPEN
+    assert shore.state() is State.OPEN
     assert shore.pipeline.pending_holds() == {CHAIN: {"0xevil"}}

@@ -9,12 +9,14 @@ from monitor.feeds.pools.base import TOTAL_SUPPLY, ZERO, Pool, Read, account, ba
 TOKEN0, TOKEN1 = "0x0dfe1681", "0xd21220a7"
 FACTORY, FEE_TO = "0xc45a0155", "0x017e7e58"
 GET_RESERVES = "0x0902f1ac"
+K_LAST = "0x7464fc3d"
 
 
 class UniswapV2(Pool):
-    """A pair. `extra.fee_shares` are the shares of the factory's `feeTo`: an honest mint to it dilutes the others.
+    """A pair. `extra.k_last` is k at the last mint or burn while the protocol takes its fee: from it the fee owed is exact.
 
-    Absent in the block in which `feeTo` changed (whose shares they were is then unknown), 0 where there is none.
+    `extra.fee_shares` are the shares of the factory's `feeTo`: an honest mint to it dilutes the others. Absent in the block in
+    which `feeTo` changed (whose shares they were is then unknown), 0 where there is none.
     """
 
     kind: ClassVar[str] = "uniswap_v2"
@@ -37,9 +39,9 @@ class UniswapV2(Pool):
         self.token0, self.token1, self.factory = map(account, answers)
 
     def calls(self) -> list[Read]:
-        """Reserves, supply, and the fee's share by the `feeTo` known so far."""
+        """Reserves, supply, k at the last mint or burn, and the fee's share by the `feeTo` known so far."""
         fees = [Read(self.factory, FEE_TO), balance_of(self.contract, self.fee_to)] if self.factory else []
-        return [Read(self.contract, GET_RESERVES), Read(self.contract, TOTAL_SUPPLY), *fees]
+        return [*(Read(self.contract, selector) for selector in (GET_RESERVES, TOTAL_SUPPLY, K_LAST)), *fees]
 
     def state(self, answers: Sequence[str | None], *, chain: str, at: float, position: Position) -> PoolState | None:
         """Reserves by token; None without reserves, supply or tokens."""
@@ -54,7 +56,7 @@ class UniswapV2(Pool):
             kind=self.kind,
             reserves={self.token0: reserve0, self.token1: reserve1},
             supply=supply,
-            extra=self._fees(answers[2:]),
+            extra=self._fees(answers[3:]) | ({} if (k := number(answers[2])) is None else {"k_last": k}),
         )
 
     def _fees(self, answers: Sequence[str | None]) -> dict[str, int]:

@@ -28,6 +28,7 @@ SIGNATURES = {
     uniswap_v2.FACTORY: "factory()",
     uniswap_v2.FEE_TO: "feeTo()",
     uniswap_v2.GET_RESERVES: "getReserves()",
+    uniswap_v2.K_LAST: "kLast()",
     erc4626.ASSET: "asset()",
     erc4626.TOTAL_ASSETS: "totalAssets()",
 }
@@ -80,12 +81,12 @@ async def test_a_pair_is_read_with_reserves_supply_and_the_fee_that_is_minted() 
         assert before.supply == await wallet.read(market.pair, pair, "totalSupply")
         assert set(before.reserves) == {market.weth, market.dollar}
         assert before.reserves[market.weth] == await wallet.holding(market.pair, market.weth)
-        assert before.extra == {"fee_shares": 0}
+        assert before.extra == {"k_last": 0, "fee_shares": 0}
 
         fees = address("fees")
         await wallet.do(here.owner, market.factory, uniswap("UniswapV2Factory").call("setFeeTo", fees))
         changed = await one(pools, await here.head())
-        assert changed.extra == {}, "whose shares they were before is unknown"
+        assert changed.extra == {"k_last": 0}, "whose shares they were before is unknown"
         router, code = market.router, uniswap("UniswapV2Router02")
         add = code.call("addLiquidityETH", market.dollar, 3_000 * ETHER, 1, 1, here.owner, FOREVER)
         await wallet.do(here.owner, router, add, value=ETHER)  # the pair takes note of k
@@ -93,6 +94,7 @@ async def test_a_pair_is_read_with_reserves_supply_and_the_fee_that_is_minted() 
         await wallet.do(here.owner, router, swap, value=100 * ETHER)
         await wallet.do(here.owner, router, add, value=ETHER)  # and mints the fee on what k grew
         after = await one(pools, await here.head())
+        assert after.extra["k_last"] == await wallet.read(market.pair, pair, "kLast") > 0
         assert after.extra["fee_shares"] == await wallet.read(market.pair, pair, "balanceOf", fees) > 0
 
 
