@@ -7,20 +7,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.gas.features import LAYOUT, Vector
-from detectors.gas.heads import standard
+from detectors.gas.features import Vector
 
 LONGEST = 300
 REMAINING = (*range(1, 26), 27, 30, 33, 36, 40, 45, 50, 60, 75, 90, 110, 130, 150, 175, 200, 225, 250, 275, 300)
 """Blocks still to wait for which a reservation price is given; between two, the smaller one's holds."""
 
 RIDGE = 20.0
-_SHOWN = np.concatenate(
-    [
-        np.arange(LAYOUT[g].start, LAYOUT[g].stop)
-        for g in ("gaps", "lags", "fullness", "volatility", "slots", "calendar", "up", "down", "usual", "ahead")
-    ]
-)
+FAR = 6.0
 
 
 class Stopping(msgspec.Struct, frozen=True):
@@ -30,34 +24,39 @@ class Stopping(msgspec.Struct, frozen=True):
     scale: Vector
     beta: Vector
 
-    def waiting(self, vector: Vector, points: Vector) -> Vector:
+    def waiting(self, points: Vector, edges: Vector) -> Vector:
         """Expected cost of waiting over the cost of sending now, for each of REMAINING; below one it pays to wait."""
-        ratio: Vector = basis(vector, points, self.mean, self.scale) @ self.beta
+        ratio: Vector = _basis(_shown(points, edges), self.mean, self.scale) @ self.beta
         return ratio
 
 
-def basis(vectors: Vector, points: Vector, mean: Vector, scale: Vector) -> Vector:
-    """(rows, features) and the forecasts for them, standardised, with a constant last."""
-    shown = np.concatenate((vectors[..., _SHOWN], points), axis=-1)
-    away = np.clip((shown - mean) / scale, -6.0, 6.0)
-    return np.concatenate((away, np.ones((*away.shape[:-1], 1))), axis=-1)
-
-
-def fit_stopping(vectors: NDArray[np.float32], points: Vector, x: Vector, starts: NDArray[np.intp]) -> Stopping:
+def fit_stopping(points: Vector, edges: Vector, x: Vector, starts: NDArray[np.intp]) -> Stopping:
     """Induct backwards from `LONGEST` on these starting rows; each needs that many rows after it.
 
-    `points` (rows, horizons) are the forecasts that were made; `x` the log of the known next fee at each row.
+    `points` (rows, horizons) and `edges` (rows, EDGES) are the model's raw answers, `x` the log of the known next fee.
     """
-    sample: Vector = np.concatenate((vectors[starts][:, _SHOWN], points[starts]), axis=1)
-    mean, scale = standard(sample)
-    price: Vector = np.exp(x)
-    paid: Vector = price[starts + LONGEST]
+    shown = _shown(points, edges)
+    mean, scale = shown[starts].mean(axis=0), shown[starts].std(axis=0) + 1e-6
+    bases = _basis(shown, mean, scale).astype(np.float32)
+    price = np.exp(x)
+    paid = price[starts + LONGEST]
     betas: dict[int, Vector] = {}
     for remaining in range(1, LONGEST + 1):
         rows = starts + LONGEST - remaining
-        shown = basis(vectors[rows].astype(np.float64), points[rows], mean, scale)
-        cost = np.clip(paid / price[rows], 0.3, 3.0)
-        beta: Vector = np.linalg.solve(shown.T @ shown + RIDGE * np.eye(shown.shape[1]), shown.T @ cost).astype(np.float64)
+        basis, now = bases[rows], price[rows]
+        cost = np.clip(paid / now, 0.3, 3.0).astype(np.float32)
+        gram = (basis.T @ basis).astype(np.float64) + RIDGE * np.eye(basis.shape[1])
+        beta: Vector = np.linalg.solve(gram, (basis.T @ cost).astype(np.float64))
         betas[remaining] = beta
-        paid = np.asarray(np.where(shown @ beta >= 1.0, price[rows], paid), dtype=np.float64)
+        paid = np.where(basis @ beta >= 1.0, now, paid).astype(np.float64)
     return Stopping(mean, scale, np.stack([betas[remaining] for remaining in REMAINING], axis=1))
+
+
+def _shown(points: Vector, edges: Vector) -> Vector:
+    """The forecasts themselves are the basis: fifty numbers that know where the fee tends and how unsure that is."""
+    return np.concatenate((points, np.sign(points) * points**2, edges), axis=-1)
+
+
+def _basis(shown: Vector, mean: Vector, scale: Vector) -> Vector:
+    away = np.clip((shown - mean) / scale, -FAR, FAR)
+    return np.concatenate((away, np.ones((*away.shape[:-1], 1))), axis=-1)

@@ -24,7 +24,12 @@ TAUS = np.array(LEVELS * len(HORIZONS) + CAP_LEVELS * len(CAP_BLOCKS))
 WIDTH_OF = np.array([i for i in range(len(HORIZONS)) for _ in LEVELS] + [i for i in range(len(CAP_BLOCKS)) for _ in CAP_LEVELS])
 """The horizon (an index) whose width an edge is measured in; caps of K blocks use that of K blocks ahead."""
 
-STEP = 0.002
+STEP, SLOWER_BY = 0.008, 100.0
+"""Widths an edge moves by at the nearest horizon, and the blocks ahead at which it moves half as fast: what comes true late
+comes true many times over before it can be answered."""
+
+_AWAY = np.array([HORIZONS[i] for i in range(len(HORIZONS)) for _ in LEVELS] + [k for k in CAP_BLOCKS for _ in CAP_LEVELS])
+_STEPS = STEP / (1.0 + _AWAY / SLOWER_BY)
 EAGER = 0.05
 EAGER_FOR = 60.0
 """A fresh model's edges move faster, by up to `EAGER`, fading over so many answers."""
@@ -35,7 +40,7 @@ def track(shift: Vector, answers: float, realised: Vector, edges: Vector) -> Vec
 
     `shift` is in widths; `realised` and `edges` in log increments. `answers` counts rounds since the model was new.
     """
-    step = STEP + EAGER / (1.0 + answers / EAGER_FOR)
+    step = _STEPS + EAGER / (1.0 + answers / EAGER_FOR)
     moved = step * (TAUS - (realised <= edges))
     return np.where(np.isnan(realised) | np.isnan(edges), shift, shift + moved)
 

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from detectors.gas.advice import LONGEST, fit_stopping
 from detectors.gas.calibration import CAP_BLOCKS, CAP_LEVELS, LEVELS, TAUS, WIDTH_OF
 from detectors.gas.features import HORIZONS, LAYOUT, Vector
-from detectors.gas.heads import Linear, fit_linear
-from detectors.gas.model import LOOK, Model, inputs
-from detectors.gas.network import Single, train
+from detectors.gas.heads import FAR, Linear, fit_linear
+from detectors.gas.model import LOOK, Model
+from detectors.gas.network import train
 
 Vectors = NDArray[np.float32]
 
@@ -20,6 +20,8 @@ LINEAR_ROWS, STOPPING_ROWS = 60_000, 30_000
 NETWORK_FROM = 15_000
 """Rows below which a network would learn the sample by heart."""
 
+PIECE = 20_000
+
 WARM_UP = 100
 """Rows at the start of a history whose moving averages are still settling."""
 
@@ -27,10 +29,11 @@ WARM_UP = 100
 class Effort(msgspec.Struct, frozen=True):
     """How hard to try; the defaults are what the back-test was run with."""
 
-    hidden: tuple[int, ...] = (128, 64)
+    hidden: tuple[int, ...] = (192, 96)
     epochs: int = 6
     rate: float = 2e-3
     decay: float = 2.0
+    edges: float = 0.1
     seed: int = 0
     plain: bool = False
 
@@ -68,17 +71,18 @@ def fit(vectors: Vectors, x: Vector, first: int, last: int, effort: Effort | Non
     rows = np.sort(draw.choice(usable, min(LINEAR_ROWS, len(usable)), replace=False))
     linear = fit_linear(vectors, targets, rows)
     model = Model(first, last, linear, _spread(linear, vectors[rows], targets[rows], rise[rows]))
-    points = _in_pieces(vectors, linear)
     if len(x) >= NETWORK_FROM and not effort.plain:
-        model, points = _with_network(model, vectors, points, targets, rise, effort)
+        model = _with_network(model, vectors, targets, rise, effort)
+    points, edges = _in_pieces(model, vectors)
     starts = np.arange(WARM_UP, len(x) - LONGEST)
     starts = np.sort(draw.choice(starts, min(STOPPING_ROWS, len(starts)), replace=False))
-    return msgspec.structs.replace(model, stopping=fit_stopping(vectors, points, x, starts))
+    return msgspec.structs.replace(model, stopping=fit_stopping(points, edges, x, starts))
 
 
-def _in_pieces(vectors: Vectors, linear: Linear) -> Vector:
-    """Point answers for the whole history, a piece at a time: in double precision it would not fit beside itself."""
-    return np.concatenate([linear.predict(vectors[at : at + 20_000].astype(np.float64)) for at in range(0, len(vectors), 20_000)])
+def _in_pieces(model: Model, vectors: Vectors) -> tuple[Vector, Vector]:
+    """Raw answers for the whole history, a piece at a time: in double precision it would not fit beside itself."""
+    pieces = [model.answers(vectors[at : at + PIECE].astype(np.float64)) for at in range(0, len(vectors), PIECE)]
+    return np.concatenate([points for points, _ in pieces]), np.concatenate([edges for _, edges in pieces])
 
 
 def _spread(linear: Linear, vectors: Vectors, targets: Vector, rise: Vector) -> Vector:
@@ -94,25 +98,20 @@ def _spread(linear: Linear, vectors: Vectors, targets: Vector, rise: Vector) -> 
     ])  # fmt: skip
 
 
-def _with_network(
-    model: Model, vectors: Vectors, points: Vector, targets: Vector, rise: Vector, effort: Effort
-) -> tuple[Model, Vector]:
-    """Train the corrections of the points and all edges at once; returns the points with their corrections, too."""
-    known = slice(WARM_UP, len(points) - 1)
-    shown = np.concatenate((vectors[:, LOOK], points.astype(np.float32)), axis=1)
-    mean, scale = shown[known].mean(axis=0), shown[known].std(axis=0) + np.float32(1e-6)
+def _with_network(model: Model, vectors: Vectors, targets: Vector, rise: Vector, effort: Effort) -> Model:
+    """Train the corrections of the points and all edges at once."""
+    known = slice(WARM_UP, len(vectors) - 1)
+    points, _ = _in_pieces(model, vectors)
+    shown = np.concatenate((vectors[known][:, LOOK], points[known].astype(np.float32)), axis=1)
+    mean, scale = shown.mean(axis=0), shown.std(axis=0) + np.float32(1e-6)
     left = targets - points
     wanted = np.concatenate((left, np.repeat(left, len(LEVELS), axis=1), np.repeat(rise, len(CAP_LEVELS), axis=1)), axis=1)
-    unit = np.concatenate((np.nanstd(targets, axis=0), np.nanstd(targets, axis=0)[WIDTH_OF])).astype(np.float32)
+    deviation = np.nanstd(targets, axis=0)
+    unit = np.concatenate((deviation, deviation[WIDTH_OF])).astype(np.float32)
     taus = np.concatenate((np.full(len(HORIZONS), 0.5), TAUS)).astype(np.float32)
-    importance = np.concatenate((np.ones(len(HORIZONS)), np.full(len(TAUS), 0.3))).astype(np.float32)
+    importance = np.concatenate((np.ones(len(HORIZONS)), np.full(len(TAUS), effort.edges))).astype(np.float32)
     network = train(
-        np.clip((shown[known] - mean) / scale, -8, 8), (wanted[known] / unit).astype(np.float32), taus, importance,
+        np.clip((shown - mean) / scale, -FAR, FAR), (wanted[known] / unit).astype(np.float32), taus, importance,
         hidden=effort.hidden, epochs=effort.epochs, rate=effort.rate, decay=effort.decay, seed=effort.seed,
     )  # fmt: skip
-    corrected: list[Single] = [
-        network.predict(inputs(vectors[at : at + 20_000], points[at : at + 20_000], mean, scale))[:, : len(HORIZONS)]
-        for at in range(0, len(points), 20_000)
-    ]
-    better = points + np.concatenate(corrected).astype(np.float64) * unit[: len(HORIZONS)]
-    return msgspec.structs.replace(model, network=network, mean=mean, scale=scale, unit=unit), better
+    return msgspec.structs.replace(model, network=network, mean=mean, scale=scale, unit=unit)

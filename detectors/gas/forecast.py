@@ -120,9 +120,10 @@ class Forecaster:
         points = np.clip(raw.points, _STEPS * features.clock.step()[0], _STEPS * features.clock.step()[1])
         edges = np.clip(raw.edges + self._shift * raw.widths[WIDTH_OF], down, up)
         self._edges[(features.count - 1) % KEPT] = edges
-        return self._worded(vector, Raw(points, ordered(points, edges), raw.widths))
+        waiting = self.model.stopping.waiting(raw.points, raw.edges) if self.model.stopping is not None else None
+        return self._worded(Raw(points, ordered(points, edges), raw.widths), waiting)
 
-    def _worded(self, vector: Vector, raw: Raw) -> Forecast:
+    def _worded(self, raw: Raw, waiting: Vector | None) -> Forecast:
         features, model = self.features, self.model
         fee = features.next_fee / GWEI
         points = (fee * np.exp(raw.points)).tolist()
@@ -134,9 +135,7 @@ class Forecaster:
             blocks: tuple(edges[AHEAD_EDGES + index * len(CAP_LEVELS) : AHEAD_EDGES + (index + 1) * len(CAP_LEVELS)])
             for index, blocks in enumerate(CAP_BLOCKS)
         }
-        reservation: dict[int, float] = {}
-        if model.stopping is not None:
-            reservation = dict(zip(REMAINING, (fee * model.stopping.waiting(vector, raw.points)).tolist(), strict=True))
+        reservation = dict(zip(REMAINING, (fee * waiting).tolist(), strict=True)) if waiting is not None else {}
         shaken = f"a hole in the headers, {SHAKEN_FOR - self._shaken} headers ago" if self._shaken else None
         cold = None if isinstance(model, Model) else f"nothing fitted yet after {features.count} headers"
         return Forecast(features.number or 0, features.next_fee, ahead, caps, reservation, model.name, shaken or cold)

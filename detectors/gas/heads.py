@@ -12,17 +12,24 @@ from detectors.gas.features import HORIZONS, LAYOUT, WIDTH, Vector
 FAR = 8.0
 """Standard deviations at which an input stops counting more: a head must not extrapolate from a regime it never saw."""
 
+RIDGE, RIDGE_TO = 0.12, 150
+"""Rows of doubt about each coefficient, for each block ahead (up to `RIDGE_TO`) and each time a target is repeated.
+
+Near the present, coefficients cancel finely and must be free to; far from it there are few independent rows and many causes.
+"""
+
 SPEAKS_FROM = 0.2
 """Share of rows in which a column must differ from zero."""
 
 
 def quantile_fit(
-    inputs: Vector, target: Vector, tau: float = 0.5, *, ridge: float = 50.0, rounds: int = 8, floor: float = 0.02
+    inputs: Vector, target: Vector, tau: float = 0.5, *, ridge: float = 10.0, rounds: int = 8, floor: float = 0.02
 ) -> Vector:
-    """Coefficients (last: the constant) that minimise the pinball loss at `tau`, with a small ridge on all but the constant.
+    """Coefficients (last: the constant) that minimise the pinball loss at `tau`, with a ridge on all but the constant.
 
-    `inputs` is (rows, columns), of order one; residuals below `floor` count as if they were `floor`. Raises ValueError when
-    there are fewer rows than coefficients, or anything is not finite.
+    `inputs` is (rows, columns), of order one; `ridge` is in rows (a coefficient is held back as by so many rows that say zero);
+    residuals below `floor` count as if they were `floor`. Raises ValueError when there are fewer rows than coefficients, or
+    anything is not finite.
     """
     rows, columns = inputs.shape
     if rows <= columns:
@@ -30,8 +37,8 @@ def quantile_fit(
     design = np.empty((rows, columns + 1))
     design[:, :-1], design[:, -1] = inputs, 1.0
     penalty = np.full(columns + 1, ridge)
-    penalty[-1] = 1e-9
-    beta = np.linalg.solve(design.T @ design + np.diag(penalty / 5.0), design.T @ target)
+    penalty[-1] = 0.0
+    beta = np.linalg.solve(design.T @ design + np.diag(penalty), design.T @ target)
     if tau != 0.5:
         beta[-1] += np.quantile(target - design @ beta, tau)
     for _ in range(rounds):
@@ -39,7 +46,7 @@ def quantile_fit(
         weight = np.where(residual > 0, 2.0 * tau, 2.0 * (1.0 - tau)) / np.maximum(np.abs(residual), floor)
         weighted = design * weight[:, None]
         # The weights lean on one side; the normal equations then settle where the pinball loss is level.
-        beta = np.linalg.solve(weighted.T @ design + np.diag(penalty), weighted.T @ target)
+        beta = np.linalg.solve(weighted.T @ design + np.diag(penalty * weight.mean()), weighted.T @ target)
     if not np.isfinite(beta).all():
         raise ValueError("a head did not settle: the inputs or the target are not finite")
     return beta
@@ -88,6 +95,10 @@ def fit_linear(vectors: NDArray[np.float32], targets: Vector, rows: NDArray[np.i
         target = targets[rows, horizon]
         known, look = np.isfinite(target), columns(horizon)
         if known.sum() > 4 * len(look):
-            fitted = quantile_fit(away[np.ix_(known, look)], target[known])
+            # Targets that overlap say the same thing many times over; the ridge grows as independent rows get few.
+            repeated = max(HORIZONS[horizon] * known.sum() / len(targets), 1.0)
+            fitted = quantile_fit(
+                away[np.ix_(known, look)], target[known], ridge=RIDGE * min(HORIZONS[horizon], RIDGE_TO) * repeated
+            )
             beta[look, horizon], constant[horizon] = fitted[:-1], fitted[-1]
     return Linear(mean, scale, beta, constant)

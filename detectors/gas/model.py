@@ -16,6 +16,9 @@ from detectors.gas.heads import FAR, Linear
 from detectors.gas.network import Network, Single
 
 PERSIST_UNTIL = 50
+INNER = 2.56
+"""Standard deviations between the 10 % and the 90 % quantile of a normal distribution."""
+
 SMOOTH = (4, 4, 8, 16, 64, 64, 128, 128)
 """The span whose moving average is the first forecast, per horizon."""
 
@@ -76,18 +79,23 @@ class Model(msgspec.Struct, frozen=True):
 
     def predict(self, vector: Vector, count: int) -> Raw:  # noqa: ARG002 - as Cold's
         """Raw answers; `count` makes no difference once fitted."""
-        linear = self.linear.predict(vector)
+        points, edges = self.answers(vector)
+        if self.network is None:
+            widths = _volatility(vector) * _ROOT
+        else:
+            ahead = edges[:AHEAD_EDGES].reshape(len(HORIZONS), len(LEVELS))
+            widths = (ahead[:, 2] - ahead[:, 1]) / INNER
+        return Raw(points, edges, np.maximum(widths, _LEAST_WIDTH))
+
+    def answers(self, vectors: Vector) -> tuple[Vector, Vector]:
+        """Points and edges, (..., horizons) and (..., EDGES), for vectors (..., WIDTH)."""
+        linear = self.linear.predict(vectors)
         if self.network is None or self.mean is None or self.scale is None or self.unit is None:
-            widths = np.maximum(_volatility(vector) * _ROOT, _LEAST_WIDTH)
-            return Raw(linear, _spread(linear, widths, self.spread), widths)
-        out = self.network.predict(inputs(vector, linear, self.mean, self.scale)).astype(np.float64) * self.unit
-        many = len(HORIZONS)
-        points = linear + out[:many]
-        edges = out[many:].copy()
-        edges[:AHEAD_EDGES] += np.repeat(linear, len(LEVELS))
-        ahead = edges[:AHEAD_EDGES].reshape(many, len(LEVELS))
-        widths = np.maximum((ahead[:, 2] - ahead[:, 1]) / 2.56, _LEAST_WIDTH)
-        return Raw(points, edges, widths)
+            return linear, _spread(linear, _volatility(vectors)[..., None] * _ROOT, self.spread)
+        out = self.network.predict(inputs(vectors, linear, self.mean, self.scale)).astype(np.float64) * self.unit
+        points, edges = linear + out[..., : len(HORIZONS)], out[..., len(HORIZONS) :]
+        edges[..., :AHEAD_EDGES] += np.repeat(linear, len(LEVELS), axis=-1)
+        return points, edges
 
 
 def inputs(vectors: Vector | Single, linear: Vector, mean: Single, scale: Single) -> Single:
@@ -97,13 +105,13 @@ def inputs(vectors: Vector | Single, linear: Vector, mean: Single, scale: Single
     return away
 
 
-def _volatility(vector: Vector) -> float:
-    group = LAYOUT["volatility"].start
-    return max(float(vector[group + 1]), 1e-4)
+def _volatility(vectors: Vector) -> Vector:
+    found: Vector = np.maximum(vectors[..., LAYOUT["volatility"].start + 1], _LEAST_WIDTH)
+    return found
 
 
 def _spread(points: Vector, widths: Vector, levels: Vector) -> Vector:
     """Edges around the points (caps: above zero) at so many widths."""
-    edges: Vector = widths[WIDTH_OF] * levels
-    edges[:AHEAD_EDGES] += np.repeat(points, len(LEVELS))
+    edges: Vector = widths[..., WIDTH_OF] * levels
+    edges[..., :AHEAD_EDGES] += np.repeat(points, len(LEVELS), axis=-1)
     return edges
