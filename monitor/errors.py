@@ -32,6 +32,10 @@ class NodeGarbled(NodeError):
     """An answer that is not JSON-RPC, or not of the shape the method promises."""
 
 
+class NodeOversize(NodeGarbled):
+    """An answer longer than we take: it ended the connection, and with it whatever else was asked there."""
+
+
 class WrongChain(NodeError):
     """The node serves another chain than the one configured."""
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
 
-from monitor.errors import NodeError, NodeGarbled, NodeSilent, NodeUnreachable, RpcRefused
+from monitor.errors import NodeError, NodeGarbled, NodeOversize, NodeSilent, NodeUnreachable, RpcRefused
 
 FOREIGN = (WebSocketException, OSError, EOFError, ValueError)
 """What connecting, sending and receiving may raise (timeouts and TLS are OSErrors, odd host names ValueErrors)."""
@@ -178,7 +178,7 @@ def _closed(error: ConnectionClosed, what: str) -> NodeError:
     ours = error.sent.code if error.sent is not None else None
     theirs = error.rcvd.code if error.rcvd is not None else None
     if ours == _TOO_BIG:
-        return NodeGarbled(f"{what}: a message over our size limit; ask for less")
+        return NodeOversize(f"{what}: a message over our size limit; ask for less")
     if ours == _NO_PONG:
         return NodeSilent(f"{what}: no answer to a ping; is the node stuck or the way there broken?")
     return NodeUnreachable(f"{what}: the connection was closed{f' with code {theirs}' if theirs else ''}; is the node up?")

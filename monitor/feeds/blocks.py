@@ -15,6 +15,7 @@ from detectors.execution import Execution
 from monitor.chains.traces import Origin, Words, calltracer, parity, receipts
 from monitor.chains.traces.words import is_error, text
 from monitor.errors import TraceUnreadable
+from monitor.feeds.singly import Singly, nested
 from monitor.feeds.tracing import DEEP, LATE, MOST_BYTES, OVERSIZE, REFUSED, Caller, Failed, ask, decoded, unjudged, why
 
 MOST_ROWS = 60 << 20
@@ -22,9 +23,6 @@ MOST_ROWS = 60 << 20
 
 A_HUNDRED = 100
 """Transactions for which a whole block gets another `trace_within`."""
-
-AT_ONCE = 4
-"""Transactions traced side by side when each is asked for by itself."""
 
 YIELD_EVERY = 0.003
 """Seconds of reading on end before other tasks get a turn."""
@@ -72,13 +70,15 @@ class Blocks:
             Origin(source=tx, chain=self.chain, at=at, tx=tx, index=index, position=position, stage=Stage.INCLUDED, logged=True)
             for index, tx in enumerate(txs)
         ]
+        patient = False
         for whole in (self._flat, self._nested) if self._rows else (self._nested,):
             try:
                 return await whole(position, origins)
             except Failed as failed:
-                if failed.reason in {LATE, OVERSIZE}:
+                patient = failed.cut or failed.reason in {LATE, OVERSIZE}
+                if patient:
                     break  # the nested form is longer and slower still
-        return await self._each(origins)
+        return await self._each(origins, patient=patient)
 
     def whole_within(self, transactions: int) -> float:
         """The deadline of a block of so many transactions, seconds."""
@@ -170,30 +170,9 @@ class Blocks:
     def _listed(self, one: _Traced, origin: Origin) -> Execution | Unjudged:
         if is_error(one.error) or not one.result:
             return unjudged(origin, LATE if "timeout" in (text(one.error) or "") else REFUSED)
-        return self._read(bytes(one.result), origin)
+        return nested(bytes(one.result), origin, self._words)
 
-    def _read(self, raw: bytes, origin: Origin) -> Execution | Unjudged:
-        try:
-            return calltracer.read(decoded(raw, calltracer.CallFrame), origin, self._words)
-        except Failed as failed:
-            return unjudged(origin, failed.reason)
-        except TraceUnreadable as error:
-            return unjudged(origin, why(error))
-
-    async def _each(self, origins: Sequence[Origin]) -> list[Execution | Unjudged]:
-        """One call a transaction, a few at a time, all of them within one block's deadline."""
-        places, clock = asyncio.Semaphore(AT_ONCE), asyncio.get_running_loop()
-        deadline = clock.time() + self.whole_within(len(origins))
-
-        async def one(origin: Origin) -> Execution | Unjudged:
-            async with places:
-                within = min(self._within, deadline - clock.time())
-                if within <= 0:
-                    return unjudged(origin, LATE)
-                try:
-                    raw = await ask(self._rpc, "debug_traceTransaction", [origin.tx, calltracer.TRACER], within)
-                except Failed as failed:
-                    return unjudged(origin, failed.reason)
-                return self._read(raw, origin)
-
-        return list(await asyncio.gather(*map(one, origins)))
+    async def _each(self, origins: Sequence[Origin], *, patient: bool = False) -> list[Execution | Unjudged]:
+        """One call a transaction, all of them within one block's deadline."""
+        altogether = self.whole_within(len(origins))
+        return await Singly(self._rpc, self._words, within=self._within, altogether=altogether, patient=patient).traced(origins)

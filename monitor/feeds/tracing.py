@@ -7,7 +7,7 @@ from detectors.events import Stage, Unjudged
 from monitor.chains.rpc import Ask
 from monitor.chains.traces import Origin
 from monitor.chains.traces.words import decode
-from monitor.errors import NodeError, NodeSilent, RpcRefused, TraceUnreadable
+from monitor.errors import NodeError, NodeGarbled, NodeOversize, NodeSilent, RpcRefused, TraceUnreadable
 
 MOST_BYTES = 8 << 20
 """A transaction's trace that is longer is unjudged: 128,000 gas buy a trace of 105 MB."""
@@ -29,11 +29,12 @@ class Caller(Protocol):
 
 
 class Failed(Exception):
-    """A trace could not be had, for one of the reasons above."""
+    """A trace could not be had, for one of the reasons above. `cut`: the connection ended, over this answer or another's."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, cut: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.cut = cut
 
 
 async def ask(rpc: Caller, method: str, params: Sequence[object], within: float, *, most: int = MOST_BYTES) -> bytes:
@@ -44,6 +45,8 @@ async def ask(rpc: Caller, method: str, params: Sequence[object], within: float,
         raise Failed(LATE) from None
     except RpcRefused as error:
         raise Failed(NO_TRACER if error.unsupported else REFUSED) from error
+    except NodeGarbled as error:
+        raise Failed(OVERSIZE if isinstance(error, NodeOversize) else GARBLED, cut=True) from error
     except NodeError as error:
         raise Failed(UNREACHABLE) from error
     if len(raw) > most:

@@ -1,5 +1,6 @@
 """Whole blocks from a real node: the same executions whichever way they are asked for, and never those of another block."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,13 +10,15 @@ import pytest
 from detectors.events import Position, Unjudged
 from detectors.execution import Execution, Log
 from detectors.execution.ledger import flows
+from monitor.chains.link import Link
 from monitor.chains.rpc import Rpc
 from monitor.chains.traces import Words
 from monitor.demo.attacks import launch
 from monitor.demo.relay import Relay
 from monitor.demo.traffic import Traffic
-from monitor.feeds.blocks import AT_ONCE, Blocks
-from monitor.feeds.tracing import LATE, OVERSIZE
+from monitor.feeds.blocks import Blocks
+from monitor.feeds.singly import AT_ONCE
+from monitor.feeds.tracing import LATE, OVERSIZE, UNREACHABLE, Caller
 from tests.support.bytecode import CHAIN, HASHES, OFF, ON, Chain, chain, create, invoke, push
 from tests.support.fault_proxy import FaultProxy, answer
 from tests.support.show import scene
@@ -42,7 +45,7 @@ async def newest(node: Chain) -> tuple[Position, list[str]]:
     return Position(int(found["number"], 16), found["hash"], found["parentHash"]), found["transactions"]
 
 
-def blocks(rpc: Rpc, *, rows: bool, trace_within: float = 10.0) -> Blocks:
+def blocks(rpc: Caller, *, rows: bool, trace_within: float = 10.0) -> Blocks:
     return Blocks(rpc, CHAIN, Words(), rows=rows, trace_within=trace_within)
 
 
@@ -184,6 +187,39 @@ async def test_a_monster_hides_only_itself_and_is_not_asked_for_twice() -> None:
         assert isinstance(hidden, Unjudged)
         assert hidden.reason == OVERSIZE
         assert not [method for method in proxy.asked if method.startswith("debug_")]
+
+
+async def test_a_trace_too_long_for_any_connection_does_not_keep_the_chain_from_going_on() -> None:
+    async with chain("--no-mining", "--gas-limit", "60000000") as node:
+        await node.ask("anvil_setAutomine", ON)
+        monster = await node.deploy(*MONSTER)
+        await node.ask("anvil_setAutomine", OFF)
+        big = await node.send(monster, gas=hex(4_500_000))
+        small = [await node.send(node.me, value=3) for _ in range(3)]
+        await node.ask("evm_mine")
+        position, txs = await newest(node)
+        link = Link(node.node.ws, chain=CHAIN, provider="anvil")
+        running = asyncio.create_task(link.run())
+        await link.traces.ready()
+        found = dict(zip(txs, await blocks(link.traces, rows=True).traced(position, txs, at=1.0), strict=True))
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        assert link.traces.state.connects > 1, "the monster ended the connection"
+    assert all(isinstance(found[tx], Execution) for tx in small)
+    hidden = found[big]
+    assert isinstance(hidden, Unjudged)
+    assert hidden.reason == OVERSIZE
+
+
+async def test_a_node_that_is_gone_leaves_the_block_to_be_asked_for_again() -> None:
+    async with chain("--no-mining") as node:
+        txs = [await node.send(node.me, value=1)]
+        await node.ask("evm_mine")
+        position, _ = await newest(node)
+        await node.rpc.close()
+        (found,) = await blocks(node.rpc, rows=True).traced(position, txs, at=1.0)
+        assert isinstance(found, Unjudged)
+        assert found.reason == UNREACHABLE
 
 
 async def test_a_node_that_says_nothing_costs_one_deadline_for_all_and_not_one_each() -> None:
