@@ -6,6 +6,7 @@ against the bloom of its header: an empty or cut answer is an error, never "no l
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Annotated, Any, NoReturn, Protocol
 
 import msgspec
@@ -118,16 +119,26 @@ def _no_quantity(text: str) -> NoReturn:
     raise NodeGarbled(f"not a quantity: {text[:40]!a}")
 
 
-def _check(hashes: Sequence[str]) -> None:
-    """Raises NodeGarbled unless all of these, lower case and as long as hashes, are made of hex digits."""
-    if "".join(hashes).encode().translate(None, _DIGITS) != b"x" * len(hashes):
-        raise NodeGarbled(f"not a hash among {', '.join(map(ascii, hashes))}")
+_place = lru_cache(maxsize=4096)(quantity)
+"""Places in a block are the same few hundred words, block after block."""
+
+
+def _hashes(*written: str) -> tuple[str, ...]:
+    """These, as long as hashes already, in lower case. Raises NodeGarbled when one is not hex.
+
+    Nodes write lower case, so one look through all of them is nearly always all there is to do.
+    """
+    if "".join(written).encode().translate(None, _DIGITS) == b"x" * len(written):
+        return written
+    lower = tuple([one.lower() for one in written])
+    if "".join(lower).encode().translate(None, _DIGITS) != b"x" * len(lower):
+        raise NodeGarbled(f"not a hash among {', '.join(map(ascii, written))}")
+    return lower
 
 
 def transaction(chain: str, wire: WireTx, at: float) -> Transaction:
     """A wire transaction as the event detectors see; `at` is when the node gave it to us. Raises NodeGarbled."""
-    tx_id = wire.hash.lower()
-    _check((tx_id,))
+    (tx_id,) = _hashes(wire.hash)
     return Transaction(
         chain=chain,
         at=at,
@@ -265,12 +276,11 @@ def _position(wire: _WireBlock) -> Position:
 
 def log_entry(wire: WireLog, block_id: str) -> LogEntry:
     """A wire log as the feeds hand it on, if it is of this block. Raises NodeGarbled."""
-    if wire.block_hash.lower() != block_id:
+    if wire.block_hash != block_id and wire.block_hash.lower() != block_id:
         raise NodeGarbled(f"a log of block {wire.block_hash} given for block {block_id}")
-    tx, *topics = hashes = [one.lower() for one in (wire.transaction_hash, *wire.topics)]
-    _check(hashes)
-    index, tx_index = quantity(wire.log_index), quantity(wire.transaction_index)
-    return LogEntry(wire.address.lower(), tuple(topics), wire.data.lower(), index, tx, tx_index)
+    hashes = _hashes(wire.transaction_hash, *wire.topics)
+    index, tx_index = _place(wire.log_index), _place(wire.transaction_index)
+    return LogEntry(wire.address.lower(), hashes[1:], wire.data.lower(), index, hashes[0], tx_index)
 
 
 def _receipt(wire: _WireReceipt) -> Receipt:

@@ -8,7 +8,7 @@ import pytest
 from detectors.events import Position
 from monitor.chains import bloom
 from monitor.chains.base import LogsMissing
-from monitor.chains.evm import Evm, quantity
+from monitor.chains.evm import Evm, WireLog, WireTx, log_entry, quantity, transaction
 from monitor.chains.rpc import Ask, Rpc
 from monitor.demo.anvil import Anvil
 from monitor.errors import NodeGarbled, RpcRefused
@@ -16,6 +16,7 @@ from tests.support.chain import CHAIN, SENDER, SPEAKER, SPEAKS, TalkingChain
 from tests.support.fault_proxy import FaultProxy, answer
 
 WITHIN = 5.0
+SHOUTED, QUIET = "0x" + "AB" * 32, "0x" + "ab" * 32
 
 
 @pytest.fixture
@@ -145,6 +146,27 @@ async def test_receipts_and_transactions_are_told_apart_from_what_is_unknown(evm
 def test_what_is_no_quantity_is_garbled(text: str) -> None:
     with pytest.raises(NodeGarbled):
         quantity(text)
+
+
+def _log(topic: str, tx: str = SHOUTED) -> WireLog:
+    return WireLog(SPEAKER.upper().replace("X", "x"), (SHOUTED, topic), "0xAB", "0x1", tx, "0x2", SHOUTED)
+
+
+def test_what_a_node_writes_in_capitals_is_lower_case_behind_the_edge() -> None:
+    entry = log_entry(_log(QUIET), QUIET)
+    assert (entry.address, entry.topics, entry.data, entry.tx) == (SPEAKER, (QUIET, QUIET), "0xab", QUIET)
+    assert log_entry(_log(SHOUTED), QUIET) == entry
+    assert transaction(CHAIN, WireTx(SHOUTED, SENDER, "0x0", "0x1", "0xAB"), 1.0).id == QUIET
+
+
+@pytest.mark.parametrize("odd", ["0x" + "z" * 64, "00" + "f" * 64, "0x" + "\u0665" * 64, "0x" + "f" * 63 + "x"])
+def test_a_hash_that_is_not_hex_is_garbled_wherever_it_stands(odd: str) -> None:
+    with pytest.raises(NodeGarbled, match="not a hash"):
+        log_entry(_log(odd), QUIET)
+    with pytest.raises(NodeGarbled, match="not a hash"):
+        log_entry(_log(QUIET, tx=odd), QUIET)
+    with pytest.raises(NodeGarbled, match="not a hash"):
+        transaction(CHAIN, WireTx(odd, SENDER, "0x0", "0x1", "0x"), 1.0)
 
 
 async def test_a_chain_without_transaction_bodies_or_latest_block_is_garbled(evm: Evm, proxy: FaultProxy) -> None:
