@@ -36,6 +36,7 @@ from monitor.journal.thread import AsyncJournal
 from monitor.judging import Judging
 from monitor.notices import Notices, counted
 from monitor.pipeline import Pipeline, Watched
+from monitor.supervise import keep
 
 log = structlog.get_logger()
 
@@ -60,7 +61,7 @@ class Seawall:
         """Run until stopped. Raises ConfigError, JournalError or SeawallError when it cannot start."""
         config, folder = self.config, Path(self.config.journal.path).parent
         self._announce()
-        made = {chain: build_detectors(config, self.registry) for chain in self.chains.values()}
+        build_detectors(config, self.registry)  # a wrong argument is told before anything starts
         receivers = build_channels(config)
         folder.mkdir(parents=True, exist_ok=True)
         journal = await asyncio.to_thread(SqliteJournal.open, config.journal.path)
@@ -74,13 +75,14 @@ class Seawall:
             )
             desk = Desk(fold, board, keeper, notices.told)
             desk.restore(journal.read(1))
-            pipeline = Pipeline(made, watched_of(config), fold)
+            pipeline = Pipeline(dict.fromkeys(self.chains.values(), ()), watched_of(config), fold)
             judging = Judging(pipeline, desk)
             snapshots = Snapshots(folder / "snapshots")
             for name in config.chains:
                 self.life[name] = ChainLife(
-                    name, config, judging, board, snapshots, self.registry, schema=f"{VERSION}/{config.hash}"
-                )
+                    name, config, judging, board, snapshots,
+                    lambda: build_detectors(config, self.registry), self.registry, schema=f"{VERSION}/{config.hash}",
+                )  # fmt: skip
             read = Listener("read", self._read_app(board, desk), str(config.api.read))
             admin = Listener("admin", admin_app(Orders(desk), tokens_of(config)), str(config.api.admin))
             board.beat()
@@ -95,9 +97,9 @@ class Seawall:
     async def _live(self, judging: Judging, desk: Desk, notices: Notices) -> None:
         async with asyncio.TaskGroup() as tasks:
             running = [
-                tasks.create_task(self._ticks(judging, desk, notices), name="ticks"),
-                tasks.create_task(notices.run(), name="notices"),
-                *(tasks.create_task(life.run(), name=f"chain/{name}") for name, life in self.life.items()),
+                tasks.create_task(keep("ticks", lambda: self._ticks(judging, desk, notices))),
+                tasks.create_task(keep("notices", notices.run)),
+                *(tasks.create_task(keep(f"chain/{name}", life.run, life.failed)) for name, life in self.life.items()),
             ]
             await self.stop.wait()
             log.info("stopping")

@@ -3,11 +3,11 @@
 import asyncio
 import pickle
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
 
-from detectors.base import Registry
+from detectors.base import Detector, Registry
 from detectors.events import Position
 from monitor.breaker.flags import FlagBoard
 from monitor.breaker.machine import Cursor
@@ -24,7 +24,7 @@ from monitor.feeds.pools import KINDS, Pools
 from monitor.feeds.prices import PoolPrices, Quote
 from monitor.journal.snapshots import Snapshots
 from monitor.judging import Judging
-from monitor.watch import ChainWatch, Feeds
+from monitor.watch import ChainWatch, Feeds, Kept
 
 log = structlog.get_logger()
 
@@ -42,6 +42,7 @@ class ChainLife:
         judging: Judging,
         board: FlagBoard,
         snapshots: Snapshots,
+        detectors: Callable[[], Iterable[Detector]],
         registry: Registry,
         *,
         schema: str,
@@ -52,6 +53,7 @@ class ChainLife:
         self.judging = judging
         self.board = board
         self.snapshots = snapshots
+        self.detectors = detectors
         self.watched = registry[self.chain.id].watched or frozenset()
         self.schema = schema
         node = self.chain.nodes[0]
@@ -88,6 +90,11 @@ class ChainLife:
             self.watch = self._watch(self.capabilities)
             await self.watch.run()
 
+    def failed(self, error: Exception) -> None:
+        """The watch broke: its flags are unknown until it sees again."""
+        self.watch = None
+        self.board.blind_now(self.chain.id, f"watching failed ({type(error).__name__}) and is begun again; the log has the cause")
+
     async def leave(self) -> None:
         """Keep cursor and detector state for the next life."""
         if self.watch is not None and self.watch.head is not None:
@@ -121,35 +128,40 @@ class ChainLife:
         contexts = Contexts(link.requests, {address: c.assets for address, c in contracts.items()}, prices.values)
         pools = [KINDS[c.kind].of(c.address, c.assets) for c in contracts.values()]
         cursor, known = self._resume()
+        evm = Evm(link.heads, chain=chain.id, pinned=capabilities.pinned, tags=capabilities.tags)
         feeds = Feeds(
-            heads=Heads(link.heads, self._evm(link, capabilities), cursor=cursor, known=known),
+            evm=evm,
+            heads=Heads(link.heads, evm, cursor=cursor, known=known),
             pending=Pending(link.pending, chain=chain.id, full=capabilities.full_pending),
             executions=Executions(link.requests, chain.id, contexts, slow=link.traces, rows=capabilities.rows),
             contexts=contexts,
             pools=Pools(link.requests, chain.id, pools),
             prices=prices,
         )
-        watch = ChainWatch(
-            chain.id, feeds, self.judging, self.board, self.watched, self.snapshots,
-            schema=self.schema, snapshot_every=chain.snapshot_every,
-        )  # fmt: skip
-        watch.capabilities = capabilities
-        return watch
+        return ChainWatch(
+            chain.id,
+            feeds,
+            self.judging,
+            self.board,
+            self.watched,
+            self.snapshots,
+            schema=self.schema,
+            judges=capabilities.judges,
+            snapshot_every=chain.snapshot_every,
+        )
 
-    def _evm(self, link: Link, capabilities: Capabilities) -> Evm:
-        return Evm(link.heads, chain=self.chain.id, pinned=capabilities.pinned, tags=capabilities.tags)
-
-    def _resume(self) -> tuple[Position | None, list[Position]]:
+    def _resume(self) -> tuple[Position | None, Sequence[Position]]:
         """Where to go on: after the newest usable snapshot, else after the journal's cursor, else at the head of the moment."""
+        self.judging.pipeline.restore(self.chain.id, {detector.name: detector for detector in self.detectors()})
         kept = self.snapshots.load(self.chain.id, self.schema)
         if kept is not None:
             try:
-                state = pickle.loads(kept.blob)  # noqa: S301 - our own file, private and checksummed
-                self.judging.pipeline.restore(self.chain.id, state)
+                state: Kept = pickle.loads(kept.blob)  # noqa: S301 - our own file, private and checksummed
+                self.judging.pipeline.restore(self.chain.id, state.detectors)
             except Exception as error:  # noqa: BLE001 - a pickle can raise anything
                 # A cache in doubt is no cache: the detectors start empty, which costs budget windows, never a block.
                 log.warning("snapshot_unusable", chain=self.chain.id, error=str(error))
             else:
                 log.info("resumed", chain=self.chain.id, height=kept.position.height)
-                return kept.position, []
-        return self.judging.desk.fold.cursors.get(self.chain.id), []
+                return kept.position, state.positions
+        return self.judging.desk.fold.cursors.get(self.chain.id), ()

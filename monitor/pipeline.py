@@ -75,9 +75,8 @@ class Pipeline:
         return [who for who, count in self._failures.items() if count >= QUARANTINE_AFTER]
 
     def restore(self, chain: str, detectors: Mapping[str, Detector]) -> None:
-        """Take the state of an earlier life; a detector that is not in it stays as it is."""
-        mine = self.detectors[chain]
-        mine.update({name: detector for name, detector in detectors.items() if name in mine})
+        """Take these for the chain's detectors, fresh ones or those of an earlier life; one that is not given stays as it is."""
+        self.detectors[chain] = self.detectors[chain] | dict(detectors)
         self._build(chain)
 
     def step(self, event: Event) -> tuple[Judged, Proposed]:
@@ -101,7 +100,7 @@ class Pipeline:
         elif type(event) is Committed:
             self.finalized[event.chain] = max(self.finalized.get(event.chain, -1), event.finalized)
         elif type(event) is Dropped:
-            self.settled.setdefault(event.chain, {})[event.id] = Settled(event.id, event.reason)
+            self.settle(event.chain, event.id, event.reason)
         return judged
 
     def propose(self, event: Event, judged: Judged) -> Proposed:
@@ -130,6 +129,10 @@ class Pipeline:
                 if hold.pending and hold.tx and hold.chain:
                     found.setdefault(hold.chain, set()).add(hold.tx)
         return found
+
+    def settle(self, chain: str, tx: str, how: str) -> None:
+        """A feared pending transaction turned out not to hurt; its holds end when the next blocks are committed."""
+        self.settled.setdefault(chain, {})[tx] = Settled(tx, how)
 
     def _build(self, chain: str) -> None:
         """Make the dispatch table of one chain."""
@@ -184,7 +187,7 @@ class Pipeline:
         """A mined transaction that no detector fears any more settles the pending holds that rest on it."""
         feared = any(finding.confidence >= WARN_AT for finding in judged.findings)
         if not feared and not judged.wants and event.tx in self.pending_holds().get(event.chain, ()):
-            self.settled.setdefault(event.chain, {})[event.tx] = Settled(event.tx, "mined and judged harmless")
+            self.settle(event.chain, event.tx, "mined and judged harmless")
 
     def _settle(self, event: Committed, proposed: Proposed) -> None:
         resting = self.pending_holds().get(event.chain, set())

@@ -3,17 +3,19 @@
 import asyncio
 import pickle
 import time
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 import structlog
 
+from detectors.base import Detector
 from detectors.events import Event, Gap, PoolState, Position, Reverted, Transaction, Unjudged
 from detectors.execution import Execution
 from monitor import metrics
 from monitor.breaker.flags import FlagBoard
 from monitor.breaker.machine import Cursor
+from monitor.chains.evm import Evm
 from monitor.errors import JournalError, NodeError
 from monitor.feeds.contexts import Contexts
 from monitor.feeds.executions import UNREACHABLE, Executions
@@ -24,9 +26,6 @@ from monitor.feeds.prices import PoolPrices
 from monitor.journal.snapshots import Snapshots
 from monitor.judging import Judging
 from monitor.stream import Queue, Rule
-
-if TYPE_CHECKING:
-    from monitor.chains.capabilities import Capabilities
 
 log = structlog.get_logger()
 
@@ -42,10 +41,13 @@ WAITING = 20_000
 YIELD_EVERY = 0.003
 """Seconds of judging on end before other tasks get a turn."""
 
+_LOOK_WITHIN = 5.0
+
 
 class Feeds(msgspec.Struct, frozen=True):
     """What a watch reads from."""
 
+    evm: Evm
     heads: Heads
     pending: Pending
     executions: Executions
@@ -54,13 +56,32 @@ class Feeds(msgspec.Struct, frozen=True):
     prices: PoolPrices
 
 
+class Kept(NamedTuple):
+    """What a snapshot holds: each detector's state, and our own chain back to finality."""
+
+    detectors: Mapping[str, Detector]
+    positions: tuple[Position, ...]
+
+
 class ChainWatch:
-    """Runs one chain. `watched` are its watched contracts, `schema` names the code and configuration its snapshots belong to."""
+    """Runs one chain. `watched` are its watched contracts, `schema` names the code and configuration its snapshots belong to.
+
+    `judges`: the node can trace at all; without that the chain is blind, however fresh its heads.
+    """
 
     def __init__(
-        self, chain: str, feeds: Feeds, judging: Judging, board: FlagBoard, watched: Iterable[str],
-        snapshots: Snapshots, *, schema: str, snapshot_every: int = 100,
-    ) -> None:  # fmt: skip
+        self,
+        chain: str,
+        feeds: Feeds,
+        judging: Judging,
+        board: FlagBoard,
+        watched: Iterable[str],
+        snapshots: Snapshots,
+        *,
+        schema: str,
+        judges: bool = True,
+        snapshot_every: int = 100,
+    ) -> None:
         self.chain = chain
         self.feeds = feeds
         self.judging = judging
@@ -69,7 +90,7 @@ class ChainWatch:
         self.snapshots = snapshots
         self.schema = schema
         self.snapshot_every = snapshot_every
-        self.capabilities: Capabilities | None = None
+        self.judges = judges
         self.head: Position | None = None
         self._idle = asyncio.Event()
         """Set while there is a head and no block is being processed."""
@@ -77,12 +98,34 @@ class ChainWatch:
 
     async def run(self) -> None:
         """Follow blocks and pending transactions until cancelled."""
-        for tx in self.judging.pipeline.pending_holds().get(self.chain, ()):
-            self.feeds.pending.track(tx)
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._old_fears(self.feeds.heads.tip), name=f"{self.chain}/old fears")
             tasks.create_task(self._blocks(), name=f"{self.chain}/blocks")
             tasks.create_task(self._arrivals(), name=f"{self.chain}/pending")
             tasks.create_task(self._simulations(), name=f"{self.chain}/simulations")
+
+    async def _old_fears(self, resumed: Position | None) -> None:
+        """Pending holds of an earlier life: keep an eye on what is still pending, settle what was mined and judged then.
+
+        A block that the cursor had passed was judged, and had its transaction been feared there, the journal would say so.
+        """
+        fears = sorted(self.judging.pipeline.pending_holds().get(self.chain, ()))
+        for tx in fears:
+            self.feeds.pending.track(tx)
+        while fears:
+            await self._idle.wait()
+            try:
+                for tx, wire in zip(fears, await self.feeds.evm.transactions(fears, within=_LOOK_WITHIN), strict=True):
+                    if wire is None or wire.block is None:
+                        continue
+                    block = await self.feeds.evm.block_by_id(wire.block.lower(), within=_LOOK_WITHIN)
+                    if block is not None and resumed is not None and block.position.height <= resumed.height:
+                        self.judging.pipeline.settle(self.chain, tx, "mined and judged harmless")
+            except NodeError as error:
+                log.warning("old_fears_unknown", chain=self.chain, error=str(error))
+                await asyncio.sleep(1.0)
+            else:
+                return
 
     async def _blocks(self) -> None:
         """Blocks one at a time. A step that could not be processed is not acknowledged, and is offered again."""
@@ -179,10 +222,8 @@ class ChainWatch:
         position = step.block.position
         self.head = position
         self._idle.set()
-        if self.capabilities is not None and not self.capabilities.judges:
-            self.board.blind_now(
-                self.chain, "the node has no call tracer: nothing can be judged; `seawall doctor` says what it lacks"
-            )
+        if not self.judges:
+            self.board.blind_now(self.chain, "the node has no call tracer, nothing can be judged: see `seawall doctor`")
         else:
             self.board.saw_head(self.chain, position, float(step.block.timestamp))
         await self.feeds.pending.mined(step.block.transactions, position)
@@ -193,7 +234,8 @@ class ChainWatch:
 
     async def save(self, position: Position) -> None:
         """Keep the detectors' state after this block; a failure costs a longer restart, nothing else."""
-        blob = pickle.dumps(self.judging.pipeline.detectors[self.chain], protocol=pickle.HIGHEST_PROTOCOL)
+        state = Kept(self.judging.pipeline.detectors[self.chain], self.feeds.heads.lineage.positions)
+        blob = pickle.dumps(state, protocol=pickle.HIGHEST_PROTOCOL)
         try:
             await asyncio.to_thread(self.snapshots.save, self.chain, position, self.schema, blob)
         except JournalError as error:

@@ -94,7 +94,7 @@ class FlagBoard:
         self.beat_at = float("-inf")
         self._breakers: dict[str, Breaker] = {name: Breaker(integration=name) for name in self.specs}
         self._sights: dict[str, Sight] = {spec.chain: Sight() for spec in self.specs.values()}
-        self._emergency: dict[str, str] = {}
+        self._emergency: dict[str, tuple[str, float]] = {}
         self._blind_since: dict[str, float] = {}
         self._flags: dict[str, Flag] = {}
         self._marks: dict[str, str] = {}
@@ -112,7 +112,7 @@ class FlagBoard:
     def pause_now(self, integration: str, reason: str) -> None:
         """Show a pause before the journal has it (never a release). It stays until `publish`."""
         if integration in self.specs:
-            self._emergency[integration] = reason
+            self._emergency.setdefault(integration, (reason, time.time()))
             self._evaluate([integration])
 
     def saw_head(self, chain: str, position: Position, timestamp: float) -> None:
@@ -187,7 +187,7 @@ class FlagBoard:
         blind = self._blind(spec, now, wall)
         if breaker.paused or emergency is not None:
             state, paused, share = Shown.PAUSE, True, breaker.share if breaker.state is State.HALF_OPEN else 0.0
-            reason, since = emergency or breaker.reason, breaker.since
+            reason, since = (breaker.reason, breaker.since) if emergency is None or breaker.paused else emergency
         elif blind:
             since = self._blind_since.setdefault(spec.integration, wall)
             state, paused, reason = Shown.UNKNOWN, spec.on_blind is OnBlind.PAUSE, blind

@@ -207,7 +207,7 @@ class Rpc:
                     soon(self._acknowledge)
                 try:
                     envelope = decode(data)
-                except (msgspec.DecodeError, RecursionError):
+                except wire.UNREADABLE:
                     self._odd(data)
                     continue
                 push = envelope.params
@@ -265,7 +265,7 @@ class Rpc:
         # Here and not where the caller resumes: the first notification may already be in the next frame.
         try:
             self._queues[msgspec.json.decode(named, type=str | int)] = queue
-        except msgspec.DecodeError:
+        except wire.UNREADABLE:
             self._count("undecodable")
 
     def _homeless(self, envelope: wire.Envelope) -> None:

@@ -17,6 +17,9 @@ from monitor.errors import NodeError, NodeGarbled, NodeOversize, NodeSilent, Nod
 FOREIGN = (WebSocketException, OSError, EOFError, ValueError)
 """What connecting, sending and receiving may raise (timeouts and TLS are OSErrors, odd host names ValueErrors)."""
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding a node's bytes may raise: odd shapes, text that is no UTF-8, nesting too deep."""
+
 NOTHING = msgspec.Raw(b"")
 _NULL = b"null"
 _WORDS = 160
@@ -65,7 +68,7 @@ _batch = msgspec.json.Decoder(list[Envelope])
 _fault = msgspec.json.Decoder(Fault)
 encode = msgspec.json.Encoder().encode
 decode_envelope = _envelope.decode
-"""Bytes to Envelope. Raises msgspec.DecodeError, RecursionError."""
+"""Bytes to Envelope. Raises what is UNREADABLE."""
 
 
 def decode_odd(data: bytes) -> list[Envelope]:
@@ -76,7 +79,7 @@ def decode_odd(data: bytes) -> list[Envelope]:
     if data[:1] == b"[":
         try:
             return _batch.decode(data)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             raise NodeGarbled("a batch that is not one of JSON-RPC replies") from None
     end = data.rstrip()
     if (deep := _DEEP_REPLY.match(data)) and len(end) > 5000 and end.endswith(b"}"):
@@ -93,7 +96,7 @@ def decode_result(raw: msgspec.Raw, expected: Any, what: str) -> Any:  # noqa: A
     """A raw result as `expected` (None: plain values). Raises NodeGarbled naming `what` and the place that does not fit."""
     try:
         return (_decoder(Any if expected is None else expected)).decode(raw)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise NodeGarbled(f"{what}: the answer has not the promised shape ({said(str(error))}); is this node in order?") from None
     except RecursionError:
         raise NodeGarbled(f"{what}: the answer nests too deeply to be read") from None
@@ -103,7 +106,7 @@ def refusal(raw: msgspec.Raw, what: str) -> RpcRefused:
     """The node's error object as our error; a malformed one counts as code 0 with its raw text."""
     try:
         fault = _fault.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         fault = Fault(0, bytes(raw)[:_WORDS].decode("utf-8", "replace"))
     missing = fault.code in {METHOD_NOT_FOUND, METHOD_NOT_SUPPORTED}
     missing = missing or (fault.code == INVALID_PARAMS and _UNKNOWN_VARIANT in fault.message)

@@ -36,6 +36,11 @@ class Lineage:
         return self._blocks[-1] if self._blocks else None
 
     @property
+    def positions(self) -> tuple[Position, ...]:
+        """All that is remembered, oldest first: what a later life needs to tell a reorganisation in our absence exactly."""
+        return tuple(self._blocks)
+
+    @property
     def bottom(self) -> Position | None:
         """The oldest block still remembered."""
         return self._blocks[0] if self._blocks else None

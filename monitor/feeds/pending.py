@@ -17,6 +17,7 @@ from monitor import metrics
 from monitor.chains.evm import Evm, Hash, WireTx, transaction
 from monitor.chains.link import Lane
 from monitor.chains.rpc import Pushed, Rpc
+from monitor.chains.wire import UNREADABLE
 from monitor.errors import NodeError, NodeGarbled, NodeUnreachable, RpcRefused
 from monitor.feeds.mempool import Mempool
 from monitor.stream import Queue, Rule
@@ -139,7 +140,7 @@ class Pending:
                     hashes[pushed.lower()] = push.at
                 else:
                     self._take(transaction(self.chain, pushed, push.at), found)
-            except (msgspec.DecodeError, RecursionError, NodeGarbled):
+            except (*UNREADABLE, NodeGarbled):
                 metrics.FRAMES_BAD.labels(self.chain, "undecodable").inc()
         wanted = [tx_id for tx_id in hashes if tx_id not in self._pool]
         for start in range(0, len(wanted), LOOK_UP):

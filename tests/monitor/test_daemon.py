@@ -5,7 +5,10 @@ import signal
 from pathlib import Path
 
 from monitor.demo.anvil import Anvil, free_port
+from monitor.demo.attacks import launch
+from monitor.demo.scenery import REENTRANCY
 from tests.support.daemon import Daemon, settings
+from tests.support.show import scene
 
 BLOCKS = ("--block-time", "1")
 
@@ -87,3 +90,43 @@ async def test_ready_comes_even_when_no_node_does_and_a_second_daemon_is_refused
         assert await asyncio.wait_for(second.process.wait(), 20) == 1
         assert "another" in (tmp_path / "daemon.log").read_text().lower()
         await second.http.close()
+
+
+async def test_a_pending_attack_outlives_kill_nine_and_is_upgraded_when_it_is_mined(tmp_path: Path) -> None:
+    async with scene(1, kinds=(REENTRANCY,), private=False) as show:
+        await show.by_hand()
+        (attack,) = show.stage.attacks
+        config = settings(tmp_path, show.anvil.ws, watch=attack.victim, blind_after="30s")
+        async with Daemon(tmp_path, config) as daemon:
+            await show.mine()
+            await daemon.until("run")
+            tx = await launch(attack, show.wallet)
+            flag = await daemon.until("pause", recorded=True)
+            (hold, *_) = await daemon.holds()
+            assert (hold["stage"], hold["tx"]) == ("pending", tx)
+            await daemon.kill()
+        async with Daemon(tmp_path, config) as daemon:
+            assert (await daemon.until("pause"))["since"] == flag["since"]
+            await show.mine()
+            await daemon.until_held("included")
+            assert {held["tx"] for held in await daemon.holds()} == {tx}
+
+
+async def test_a_pending_attack_that_is_dropped_while_we_were_dead_lets_go(tmp_path: Path) -> None:
+    async with scene(1, kinds=(REENTRANCY,), private=False) as show:
+        await show.by_hand()
+        (attack,) = show.stage.attacks
+        config = settings(tmp_path, show.anvil.ws, watch=attack.victim, blind_after="30s")
+        async with Daemon(tmp_path, config) as daemon:
+            await show.mine()
+            await daemon.until("run")
+            await launch(attack, show.wallet)
+            await daemon.until("pause", recorded=True)
+            await daemon.kill()
+        await show.node.call("anvil_dropAllTransactions", [])
+        async with Daemon(tmp_path, config) as daemon:
+            await daemon.until("pause")
+            for _ in range(6):
+                await asyncio.sleep(0.5)
+                await show.mine()
+            await daemon.until("run")

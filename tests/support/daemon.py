@@ -17,7 +17,7 @@ TOKEN = "a-token-of-the-test"
 VAULT = "0x" + "b0" * 20
 
 
-def settings(folder: Path, node_ws: str, *, chain_id: int = 31337, blind_after: str = "3s") -> dict[str, Any]:
+def settings(folder: Path, node_ws: str, *, chain_id: int = 31337, blind_after: str = "3s", watch: str = VAULT) -> dict[str, Any]:
     """A configuration with one watched contract, enforced."""
     return {
         "version": 1,
@@ -27,7 +27,7 @@ def settings(folder: Path, node_ws: str, *, chain_id: int = 31337, blind_after: 
                 "block_time": "1s", "blind_after": blind_after,
             }
         },
-        "integrations": {"vault": {"chain": "test", "contracts": [{"address": VAULT, "kind": "holdings"}], "mode": "enforce"}},
+        "integrations": {"vault": {"chain": "test", "contracts": [{"address": watch, "kind": "holdings"}], "mode": "enforce"}},
         "api": {
             "read": f"127.0.0.1:{free_port()}", "admin": f"127.0.0.1:{free_port()}",
             "tokens": [{"name": "ops", "secret": "${TOKEN}", "scopes": ["pause", "resume"]}],
@@ -74,17 +74,39 @@ class Daemon:
                         return
                 await asyncio.sleep(0.05)
 
-    async def until(self, state: str, within: float = 30.0, because: str = "") -> dict[str, Any]:
-        """The flag once it reads `state` and its reason names `because`. Fails with the last one read and the end of the log."""
+    async def holds(self) -> list[dict[str, Any]]:
+        """What holds the vault."""
+        async with self.http.get(f"{self.read}/v1/integrations/vault") as answer:
+            return list((await answer.json())["holds"])
+
+    async def until_held(self, stage: str, within: float = 30.0) -> None:
+        """Wait until a hold rests on evidence of this stage."""
+        async with asyncio.timeout(within):
+            while True:
+                if stage in {hold["stage"] for hold in await self.holds()}:
+                    return
+                await asyncio.sleep(0.05)
+
+    async def until(self, state: str, within: float = 30.0, because: str = "", *, recorded: bool = False) -> dict[str, Any]:
+        """The flag once it reads `state`, its reason names `because`, and (`recorded`) the journal has it.
+
+        Fails with the last one read and the end of the log.
+        """
+
+        def there(flag: dict[str, Any] | None) -> bool:
+            return (
+                flag is not None and flag["state"] == state and because in flag["reason"] and not (recorded and flag["pending"])
+            )
+
         flag = None
         try:
             async with asyncio.timeout(within):
-                while (flag := await self.flag()) is None or flag["state"] != state or because not in flag["reason"]:
+                while not there(flag := await self.flag()):
                     if self.process is None or self.process.returncode is not None:
                         break
                     await asyncio.sleep(0.02)
                 else:
-                    return flag
+                    return flag or {}
         except TimeoutError:
             pass
         log = (self.folder / "daemon.log").read_text(errors="replace")[-1500:]
