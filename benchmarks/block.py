@@ -33,7 +33,7 @@ from monitor.demo.staging import node_options, stage
 from monitor.demo.traffic import Traffic
 from monitor.demo.wallet import Wallet
 
-ROUNDS = 7
+ROUNDS = 20
 TRANSACTIONS = 400
 GOAL_MS = 1500
 PATIENCE = 30.0
@@ -44,9 +44,10 @@ ROOM = 240_000_000
 
 
 class Round(msgspec.Struct):
-    """One robbery: milliseconds from block to flag, and what the node took for the block's rows."""
+    """One robbery: milliseconds from block to flag, what the node took for the block's rows, and what the block was like."""
 
     transactions: int
+    reverted: int
     block_to_flag_ms: float
     node_trace_ms: float
 
@@ -68,8 +69,9 @@ class Bench:
         if mined is None or paused is None or tx in observer.pending_at:
             sys.exit(f"{attack.integration}: mined {mined}, paused {paused}, seen pending {tx in observer.pending_at}")
         height = observer.mined_in[tx]
-        block = await self.node.call("eth_getBlockByNumber", [hex(height), False])
-        return Round(len(block["transactions"]), (paused - mined) * 1e3, await self.rows(height))
+        receipts = await self.node.call("eth_getBlockReceipts", [hex(height)])
+        reverted = sum(receipt["status"] != "0x1" for receipt in receipts)
+        return Round(len(receipts), reverted, (paused - mined) * 1e3, await self.rows(height))
 
     async def rows(self, height: int) -> float:
         """Milliseconds until the node's whole answer for the block's rows is here."""
@@ -120,6 +122,7 @@ def report(rounds: list[Round], nested_ms: float) -> dict[str, object]:
         "benchmark": "block",
         "n": len(rounds),
         "transactions": min(one.transactions for one in rounds),
+        "reverted": max(one.reverted for one in rounds),
         "block_to_flag_ms": {"p50": percentile(flags, 0.5), "p99": percentile(flags, 0.99)},
         "node_trace_ms": {"p50": percentile(traces, 0.5), "p99": percentile(traces, 0.99)},
         "node_nested_trace_ms": round(nested_ms, 1),
