@@ -78,6 +78,7 @@ async def test_a_late_reply_to_a_call_that_gave_up_is_dropped(rpc: Rpc, proxy: F
         b"", b"not json", b"{", b"\xff\xfe\x00", b"[1,2", b'{"id":NaN}', b'"\\ud800"', b"null", b"7", b"[[]]",
         b'{"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":{},"result":1}}',
         b'{"id":' + b"9" * 5000 + b',"result":1}', b'{"id":1.5,"result":1}', b"[" * 3000,
+        b'{"id":"\xff","result":1}', b'{"params":{"subscription":"\xed\xa0\x80","result":1}}',
     ],
 )  # fmt: skip
 async def test_one_unusable_frame_is_counted_and_the_stream_goes_on(rpc: Rpc, proxy: FaultProxy, spoiled: bytes) -> None:

@@ -111,8 +111,9 @@ async def test_doubled_and_spoiled_pushes_change_nothing() -> None:
             frame.replace(b'"hash":"0x', b'"hash":"0y'),
             frame.replace(b'"gas":"0x', b'"gas":"-0x'),
             b'{"jsonrpc":"2.0","method":',
+            frame.replace(b'"input":"', b'"input":"\xff'),
         )
-        return (odd[0], frame, odd[1], frame, odd[2])
+        return (odd[0], frame, odd[1], frame, odd[2], odd[3])
 
     async with pooling() as (node, chain), FaultProxy(node.ws) as proxy:
         proxy.pushes = spoiling
