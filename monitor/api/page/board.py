@@ -1,5 +1,6 @@
 """What the page shows, as HTML: integrations, incidents, chains. Every text is escaped here and nowhere else."""
 
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from monitor.breaker.machine import Breaker
 _WORDS = {Shown.RUN: "Safe to use", Shown.PAUSE: "Do not use", Shown.UNKNOWN: "Unknown"}
 _SHAPES = {Shown.RUN: "●", Shown.PAUSE: "■", Shown.UNKNOWN: "▲"}
 _INCIDENTS_SHOWN = 20
+_HEX = re.compile(r"\b0x[0-9a-f]{40,64}\b")
 
 
 def render(
@@ -63,7 +65,7 @@ def _card(flag: Flag, breaker: Breaker | None) -> str:
         ("Share", f"{flag.max_share:g}"),
         ("Revision", flag.revision),
     ]
-    why = f'<p class="why">{escape(flag.reason)}</p>' if flag.reason and flag.state is not Shown.RUN else ""
+    why = f'<p class="why">{_text(flag.reason)}</p>' if flag.reason and flag.state is not Shown.RUN else ""
     return (
         f'<li class="card {flag.state}" id="i-{escape(flag.integration)}"><h3>{escape(flag.integration)}</h3>'
         f'<p class="state"><span class="shape" aria-hidden="true">{_SHAPES[flag.state]}</span> {_WORDS[flag.state]}</p>{why}'
@@ -95,7 +97,7 @@ def _incident(made: Made) -> str:
     by = f'<span class="by">by {escape(decision.by)}, revision {made.revision}</span>'
     return (
         f'<li class="incident to-{decision.after}"><p>{head}{shadow} {by}</p>'
-        f"<p>{escape(decision.reason)}</p>{''.join(map(_finding, decision.findings))}</li>"
+        f"<p>{_text(decision.reason)}</p>{''.join(map(_finding, decision.findings))}</li>"
     )
 
 
@@ -104,8 +106,13 @@ def _finding(finding: Finding) -> str:
     about = {"victims": ", ".join(finding.victims), "transaction": finding.tx or "none"}
     return (
         f'<details class="finding {finding.severity}"><summary>{what}</summary>'
-        f"<p>{escape(finding.title)}</p>{_facts((*finding.evidence.items(), *about.items()))}</details>"
+        f"<p>{_text(finding.title)}</p>{_facts((*finding.evidence.items(), *about.items()))}</details>"
     )
+
+
+def _text(text: str) -> str:
+    """A sentence, escaped, its long hex shortened to be read; the whole is there for whoever points at it or copies it."""
+    return _HEX.sub(lambda found: f'<abbr title="{found[0]}">{found[0][:8]}…{found[0][-4:]}</abbr>', escape(text))
 
 
 def _stage(stage: str) -> str:
