@@ -9,7 +9,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup system check test demo bench scenarios docs lock
+.PHONY: help setup system check test demo bench scenarios docs picture lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,9 @@ scenarios: setup ## the staged incidents
 docs: setup ## generated documents: dashboards, the configuration's schema
 	$(BIN)/python -m dashboards.generate
 	$(BIN)/seawall schema > seawall.schema.json
+
+picture: setup system ## the README's picture of the page, taken during a show
+	$(BIN)/python -m tests.support.picture
 
 lock: ## resolve requirements/*.in anew (pip-tools in a venv of its own, so that the two never mix)
 	$(PYTHON) -m venv .cache/lock

@@ -1,4 +1,4 @@
-"""Takes the README's picture of the page during the show: `python -m docs.picture` (needs Chromium)."""
+"""Takes the README's picture of the page during the show: `make picture` (needs Chromium)."""
 
 import asyncio
 import json
@@ -7,10 +7,10 @@ import signal
 import sys
 from pathlib import Path
 
-from playwright.async_api import async_playwright
+from playwright.async_api import ViewportSize, async_playwright
 
-PICTURE = Path(__file__).parent / "page.png"
-_SIZE = {"width": 1180, "height": 860}
+PICTURE = Path(__file__).resolve().parents[2] / "docs" / "page.png"
+_SIZE: ViewportSize = {"width": 1180, "height": 860}
 
 
 async def take() -> None:
