@@ -92,6 +92,7 @@ class ChainWatch:
         self.snapshot_every = snapshot_every
         self.judges = judges
         self.head: Position | None = None
+        self.base_fee = 0
         self._idle = asyncio.Event()
         """Set while there is a head and no block is being processed."""
         self._queue: Queue[Transaction] = Queue(WAITING, Rule.DROP_OLDEST)
@@ -220,7 +221,7 @@ class ChainWatch:
     async def _committed(self, step: Ingested, *, decided: bool) -> None:
         """The block is done: the flags may trust it, pending ones are simulated on it, the cursor moves now and then."""
         position = step.block.position
-        self.head = position
+        self.head, self.base_fee = position, step.block.base_fee or 0
         self._idle.set()
         if not self.judges:
             self.board.blind_now(self.chain, "the node has no call tracer, nothing can be judged: see `seawall doctor`")
@@ -275,6 +276,10 @@ class ChainWatch:
             while True:
                 await places.acquire()
                 tx = await self._queue.get()
+                if not executable(tx, self.base_fee):
+                    places.release()
+                    metrics.UNJUDGED.labels(self.chain, "underpriced").inc()
+                    continue
                 head = self.head or await self._settled()
                 tasks.create_task(one(tx, head), name=f"{self.chain}/simulate")
 
@@ -311,3 +316,17 @@ class ChainWatch:
         if self.head is None:
             raise NodeError(f"{self.chain}: no head yet")
         return self.head
+
+
+def executable(tx: Transaction, base_fee: int) -> bool:
+    """Could the next block hold it? The base fee falls by an eighth at most (EIP-1559); wei per gas.
+
+    A transaction that no block will take is a free weapon: it would hold a pause for as long as it likes. Should the fee fall
+    later and a block take it after all, that block is judged.
+
+    >>> cheap = Transaction(chain="eip155:1", at=0.0, id="0x1", sender="0xa", to=None, value=0, input="0x", nonce=0, gas=1,
+    ...                     max_fee=87)
+    >>> executable(cheap, 100), executable(cheap, 99)
+    (False, True)
+    """
+    return tx.max_fee >= base_fee - base_fee // 8
