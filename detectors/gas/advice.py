@@ -46,7 +46,7 @@ def fit_stopping(points: Vector, edges: Vector, x: Vector, starts: NDArray[np.in
         basis, now = bases[rows], price[rows]
         cost = np.clip(paid / now, 0.3, 3.0).astype(np.float32)
         gram = (basis.T @ basis).astype(np.float64) + RIDGE * np.eye(basis.shape[1])
-        beta: Vector = np.linalg.solve(gram, (basis.T @ cost).astype(np.float64))
+        beta: Vector = np.linalg.solve(gram, (basis.T @ cost).astype(np.float64)).astype(np.float64)
         betas[remaining] = beta
         paid = np.where(basis @ beta >= 1.0, now, paid).astype(np.float64)
     return Stopping(mean, scale, np.stack([betas[remaining] for remaining in REMAINING], axis=1))

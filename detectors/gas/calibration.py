@@ -29,7 +29,7 @@ STEP, SLOWER_BY = 0.008, 100.0
 comes true many times over before it can be answered."""
 
 _AWAY = np.array([HORIZONS[i] for i in range(len(HORIZONS)) for _ in LEVELS] + [k for k in CAP_BLOCKS for _ in CAP_LEVELS])
-_STEPS = STEP / (1.0 + _AWAY / SLOWER_BY)
+STEPS = STEP / (1.0 + _AWAY / SLOWER_BY)
 EAGER = 0.05
 EAGER_FOR = 60.0
 """A fresh model's edges move faster, by up to `EAGER`, fading over so many answers."""
@@ -40,7 +40,7 @@ def track(shift: Vector, answers: float, realised: Vector, edges: Vector) -> Vec
 
     `shift` is in widths; `realised` and `edges` in log increments. `answers` counts rounds since the model was new.
     """
-    step = _STEPS + EAGER / (1.0 + answers / EAGER_FOR)
+    step = STEPS + EAGER / (1.0 + answers / EAGER_FOR)
     moved = step * (TAUS - (realised <= edges))
     return np.where(np.isnan(realised) | np.isnan(edges), shift, shift + moved)
 

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.gas.features import HORIZONS, LAYOUT, WIDTH, Vector
+from detectors.gas.features import GAPS, HORIZONS, LAYOUT, WIDTH, Vector
 
 FAR = 8.0
 """Standard deviations at which an input stops counting more: a head must not extrapolate from a regime it never saw."""
@@ -17,6 +17,12 @@ RIDGE, RIDGE_TO = 0.12, 150
 
 Near the present, coefficients cancel finely and must be free to; far from it there are few independent rows and many causes.
 """
+
+YOUNG = 50_000
+"""Rows up to which a history counts as young, and its coefficients are doubted more."""
+
+APART = 5
+"""Targets one after another that a history must hold before a horizon has a head at all; until then the fee stays as it is."""
 
 SPEAKS_FROM = 0.2
 """Share of rows in which a column must differ from zero."""
@@ -75,30 +81,40 @@ class Linear(msgspec.Struct, frozen=True):
         return answer
 
 
-def standard(rows: Vector) -> tuple[Vector, Vector]:
-    """Mean and standard deviation of each column.
+def _needs() -> Vector:
+    """Rows of history that each feature needs: twice the time it looks back or goes round in, else it only counts the days."""
+    needs = np.zeros(WIDTH)
+    needs[LAYOUT["gaps"]] = 2.0 * np.array(GAPS)
+    needs[LAYOUT["calendar"]] = np.tile([2.0 * 7200] * 3 + [2.0 * 50400] * 2, 2)
+    return needs
 
-    A column that is zero in most rows (a timetable younger than its period) gets an endless deviation: it says nothing yet, and
-    must not begin to speak in the middle of a model's life.
+
+NEEDS = _needs()
+
+
+def standard(rows: Vector, history: int) -> tuple[Vector, Vector]:
+    """Mean and standard deviation of each column of these rows, drawn from a history of so many headers.
+
+    A feature that needs a longer history, or is zero in most rows (a timetable younger than its period), gets an endless
+    deviation: it says nothing yet, and must not begin to speak in the middle of a model's life.
     """
-    known = (rows != 0).mean(axis=0) >= SPEAKS_FROM
+    known = ((rows != 0).mean(axis=0) >= SPEAKS_FROM) & (history >= NEEDS)
     return rows.mean(axis=0), np.where(known, rows.std(axis=0) + 1e-6, np.inf)
 
 
 def fit_linear(vectors: NDArray[np.float32], targets: Vector, rows: NDArray[np.intp]) -> Linear:
     """Fit every horizon on these rows of the history; rows whose target has not come (NaN) are left out."""
     chosen = vectors[rows].astype(np.float64)
-    mean, scale = standard(chosen)
+    mean, scale = standard(chosen, len(vectors))
     away = np.clip((chosen - mean) / scale, -FAR, FAR)
     beta, constant = np.zeros((WIDTH, len(HORIZONS))), np.zeros(len(HORIZONS))
     for horizon in range(len(HORIZONS)):
         target = targets[rows, horizon]
         known, look = np.isfinite(target), columns(horizon)
-        if known.sum() > 4 * len(look):
+        if known.sum() > 4 * len(look) and len(targets) >= APART * HORIZONS[horizon]:
             # Targets that overlap say the same thing many times over; the ridge grows as independent rows get few.
-            repeated = max(HORIZONS[horizon] * known.sum() / len(targets), 1.0)
-            fitted = quantile_fit(
-                away[np.ix_(known, look)], target[known], ridge=RIDGE * min(HORIZONS[horizon], RIDGE_TO) * repeated
-            )
+            ahead = HORIZONS[horizon]
+            repeated = max(ahead * known.sum() / len(targets), 1.0) * (1.0 + YOUNG / len(targets))
+            fitted = quantile_fit(away[np.ix_(known, look)], target[known], ridge=RIDGE * min(ahead, RIDGE_TO) * repeated)
             beta[look, horizon], constant[horizon] = fitted[:-1], fitted[-1]
     return Linear(mean, scale, beta, constant)

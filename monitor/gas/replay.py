@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from detectors.gas.features import Header
+from detectors.gas.features import DEEP, Header
 from detectors.gas.fitting import LEAST, Effort
 from detectors.gas.forecast import Forecast, Forecaster
 from monitor.gas.worker import FitFailed, Worker
@@ -27,7 +27,7 @@ class Replay:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._forecaster = Forecaster()
-        self._next_fit = LEAST
+        self._next_fit = LEAST + DEEP
         self._adopt_at: int | None = None
         self._adopted: tuple[int, Model] | None = None
         self.failures = 0
