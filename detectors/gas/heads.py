@@ -58,11 +58,14 @@ def quantile_fit(
     return beta
 
 
-def columns(horizon: int) -> NDArray[np.intp]:
-    """The features that the linear head of this horizon (an index into HORIZONS) looks at."""
+def columns(horizon: int, *, timetable: bool = True) -> NDArray[np.intp]:
+    """The features that the linear head of this horizon (an index into HORIZONS) looks at, with or without the timetables."""
     ahead, profile, many = LAYOUT["ahead"].start, LAYOUT["profile"].start, len(HORIZONS)
     tables = (LAYOUT["ahead"].stop - ahead) // many
-    chosen = set(range(ahead)) | {ahead + table * many + at for table in range(tables) for at in {0, horizon}}
+    if not timetable:
+        chosen = set(range(LAYOUT["usual"].start))
+    else:
+        chosen = set(range(ahead)) | {ahead + table * many + at for table in range(tables) for at in {0, horizon}}
     return np.array(sorted(chosen | set(range(profile + 7 * horizon, profile + 7 * horizon + 7))), dtype=np.intp)
 
 
@@ -102,7 +105,7 @@ def standard(rows: Vector, history: int) -> tuple[Vector, Vector]:
     return rows.mean(axis=0), np.where(known, rows.std(axis=0) + 1e-6, np.inf)
 
 
-def fit_linear(vectors: NDArray[np.float32], targets: Vector, rows: NDArray[np.intp]) -> Linear:
+def fit_linear(vectors: NDArray[np.float32], targets: Vector, rows: NDArray[np.intp], *, timetable: bool = True) -> Linear:
     """Fit every horizon on these rows of the history; rows whose target has not come (NaN) are left out."""
     chosen = vectors[rows].astype(np.float64)
     mean, scale = standard(chosen, len(vectors))
@@ -110,7 +113,7 @@ def fit_linear(vectors: NDArray[np.float32], targets: Vector, rows: NDArray[np.i
     beta, constant = np.zeros((WIDTH, len(HORIZONS))), np.zeros(len(HORIZONS))
     for horizon in range(len(HORIZONS)):
         target = targets[rows, horizon]
-        known, look = np.isfinite(target), columns(horizon)
+        known, look = np.isfinite(target), columns(horizon, timetable=timetable)
         if known.sum() > 4 * len(look) and len(targets) >= APART * HORIZONS[horizon]:
             # Targets that overlap say the same thing many times over; the ridge grows as independent rows get few.
             ahead = HORIZONS[horizon]

@@ -1,0 +1,1 @@
+"""What the back-test of the gas forecasts writes."""
