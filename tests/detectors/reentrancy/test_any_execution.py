@@ -10,8 +10,8 @@ from detectors.base import Finding, Watch
 from detectors.events import Stage
 from detectors.execution import Access, Code, Context, Execution, Frame, Log
 from detectors.reentrancy import Reentrancy
+from tests.support.cast import BANK, THIEF
 from tests.support.executions import ETHER, Call, address, balance, balance_of, call, execution, sload, sstore
-from tests.support.reentrancies import BANK, THIEF
 
 PLACES = [address(f"place {n}") for n in range(5)]
 TYPES = ["CALL", "STATICCALL", "DELEGATECALL", "CALLCODE", "CREATE", "CREATE2", "SELFDESTRUCT"]

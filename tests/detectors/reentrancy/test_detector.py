@@ -9,8 +9,10 @@ from detectors.base import Finding, Severity, Want, Watch
 from detectors.events import Stage, Tick
 from detectors.execution import Code, Execution
 from detectors.reentrancy import Reentrancy
+from tests.support.cast import BANK, THIEF
 from tests.support.executions import ETHER, address, call, degraded, execution, pending, sload, sstore
-from tests.support.reentrancies import ATTACKS, BANK, LOOK_ALIKES, THIEF, Attack, beside_a_failure, in_order, single, spiral
+from tests.support.look_alikes import LOOK_ALIKES, in_order
+from tests.support.reentrancies import ATTACKS, Attack, beside_a_failure, single, spiral
 
 EVERYTHING = Reentrancy({"eip155:1": Watch()})
 

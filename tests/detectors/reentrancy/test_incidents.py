@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from detectors.base import Finding, Watch
 from detectors.execution import Execution
 from detectors.reentrancy import Reentrancy
+from tests.support.cast import THIEF, ZERO, attack
 from tests.support.executions import (
     ETHER,
     Call,
@@ -25,7 +26,6 @@ from tests.support.executions import (
     static,
     transfer,
 )
-from tests.support.reentrancies import THIEF, ZERO, attack
 
 FAKE, POOL, FARM, VAULT, STRATEGY, GOLD, SHARES, PAIR, CHILD = (
     address(name) for name in ("fake token", "pool", "farm", "vault", "strategy", "gold", "shares", "pair", "child")

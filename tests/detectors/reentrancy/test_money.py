@@ -6,8 +6,8 @@ from detectors.base import Watch
 from detectors.execution import Context, Execution
 from detectors.reentrancy.money import Money, Stakes
 from detectors.reentrancy.structure import Structure
+from tests.support.cast import BANK, FRIEND, OTHER, THIEF, TOKEN
 from tests.support.executions import ETHER, Node, address, call, create, degraded, execution, move
-from tests.support.reentrancies import BANK, FRIEND, OTHER, THIEF, TOKEN
 
 
 def stakes(*nodes: Node, victims: tuple[str, ...] = (BANK,), **known: object) -> Stakes:

@@ -3,8 +3,8 @@
 from detectors.base import Watch
 from detectors.execution import Code, Context, Execution
 from detectors.reentrancy.structure import Structure, glance
+from tests.support.cast import BANK, COMPTROLLER, FRIEND, LENDER, POOL, ROUTER, THIEF, TOKEN
 from tests.support.executions import Call, address, balance_of, call, create, delegate, execution, sload, static
-from tests.support.reentrancies import BANK, COMPTROLLER, FRIEND, LENDER, POOL, ROUTER, THIEF, TOKEN
 
 RELAY = address("relay")
 
