@@ -47,10 +47,9 @@ class Run(NamedTuple):
 
 
 class Pusher:
-    """The pushing process, and a line to it."""
+    """The pushing process with its first `most` messages ready, and a line to it."""
 
-    def __init__(self) -> None:
-        most = max(lane.messages for lane in LANES.values())
+    def __init__(self, most: int) -> None:
         self.process = subprocess.Popen(_module("pusher", str(most)), stdout=subprocess.PIPE, text=True, cwd=_ROOT)
         self.port = int(self.line())
 
@@ -65,16 +64,15 @@ class Pusher:
         self.process.communicate()
 
 
-def run(pusher: Pusher, name: str, session: str, truth: Tally, log: IO[str]) -> Run:
+def run(pusher: Pusher, lane: Lane, session: str, truth: Tally, log: IO[str]) -> Run:
     """One lane once. Fails unless it found what there is to find."""
-    lane = LANES[name]
     url = f"ws://127.0.0.1:{pusher.port}/{session}/{lane.messages}"
     done = subprocess.run(
         _module(lane.module, url, str(lane.messages)), stdout=subprocess.PIPE, text=True, cwd=_ROOT, timeout=WITHIN, check=True
     )
     began = float(pusher.line())
     lap = msgspec.json.decode(done.stdout.splitlines()[-1], type=Lap)
-    assert lap.tally == truth, f"{name} found {lap.tally}, there is {truth}"
+    assert lap.tally == truth, f"{session}: found {lap.tally}, there is {truth}"
     found = Run(lap.cpu / lane.messages * 1e6, lane.messages / (lap.ended - began), lap)
     log.write(f"{session:>12}  {found.micros:7.2f} us CPU a message, {found.per_second:9,.0f} messages/s\n")
     return found
@@ -86,10 +84,11 @@ def main() -> None:
     if load > QUIET:
         sys.stderr.write(f"load {load:.2f} before the start: the ratios hold, the absolute figures are those of a busy machine\n")
     truths = {name: expected(lane.messages) for name, lane in LANES.items()}
-    pusher = Pusher()
+    pusher = Pusher(max(lane.messages for lane in LANES.values()))
     try:
         rounds = [
-            {name: run(pusher, name, f"{name}-{number}", truths[name], sys.stderr) for name in LANES} for number in range(ROUNDS)
+            {name: run(pusher, lane, f"{name}-{number}", truths[name], sys.stderr) for name, lane in LANES.items()}
+            for number in range(ROUNDS)
         ]
     finally:
         pusher.stop()
