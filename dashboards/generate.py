@@ -13,6 +13,11 @@ from grafana_foundation_sdk.models import dashboard as models
 HERE = Path(__file__).parent
 OVERVIEW = HERE / "seawall-overview.json"
 _COLUMNS = 24
+_KINDS: dict[str, type[stat.Panel | statetimeline.Panel | timeseries.Panel]] = {
+    "stat": stat.Panel,
+    "timeline": statetimeline.Panel,
+    "timeseries": timeseries.Panel,
+}
 
 
 class Panel(NamedTuple):
@@ -72,7 +77,7 @@ def _source() -> models.DataSourceRef:
 
 
 def _panel(panel: Panel, x: int, y: int) -> stat.Panel | statetimeline.Panel | timeseries.Panel:
-    made = {"stat": stat.Panel, "timeline": statetimeline.Panel, "timeseries": timeseries.Panel}[panel.kind]()
+    made: stat.Panel | statetimeline.Panel | timeseries.Panel = _KINDS[panel.kind]()
     made = made.title(panel.title).description(panel.why).datasource(_source()).unit(panel.unit)
     made = made.grid_pos(models.GridPos(h=panel.height, w=panel.width, x=x, y=y))
     for number, (legend, expression) in enumerate(panel.queries):

@@ -23,9 +23,9 @@ def sets() -> bytes:
     return code("34600f57", "600054601557", "60006000fd", "5b3460005500", "5b00")
 
 
-def feed(node: Chain, *watched: str, **options: float) -> Executions:
+def feed(node: Chain, *watched: str, trace_within: float = 5.0, storage_within: float = 5.0) -> Executions:
     contexts = Contexts(node.rpc, {address.lower(): () for address in watched})
-    return Executions(node.rpc, CHAIN, contexts, **options)
+    return Executions(node.rpc, CHAIN, contexts, trace_within=trace_within, storage_within=storage_within)
 
 
 async def head(node: Chain, block: str = "latest") -> tuple[Position, list[str]]:
