@@ -28,6 +28,8 @@ from monitor.breaker.machine import Fold
 from monitor.breaker.orders import Orders
 from monitor.breaker.policy import Rules
 from monitor.chainlife import ChainLife
+from monitor.chains.recorder import Recorder
+from monitor.chains.tape import Header
 from monitor.config import Config
 from monitor.errors import ConfigError
 from monitor.journal.snapshots import Snapshots
@@ -47,10 +49,15 @@ VERSION = importlib.metadata.version("seawall")
 
 
 class Seawall:
-    """One daemon. `await run()` until `stop` is set; flags are served, from the journal, before any node is dialled."""
+    """One daemon. `await run()` until `stop` is set; flags are served, from the journal, before any node is dialled.
 
-    def __init__(self, config: Config) -> None:
+    `tape` records what the pipeline sees; without `listening` nothing is served, as when only a tape is wanted.
+    """
+
+    def __init__(self, config: Config, *, tape: Recorder | None = None, listening: bool = True) -> None:
         self.config = config
+        self.tape = tape
+        self.listening = listening
         self.stop = asyncio.Event()
         self.started = time.time()
         self.registry = registry_of(config)
@@ -76,7 +83,7 @@ class Seawall:
             desk = Desk(fold, board, keeper, notices.told)
             desk.restore(journal.read(1))
             pipeline = Pipeline(dict.fromkeys(self.chains.values(), ()), watched_of(config), fold)
-            judging = Judging(pipeline, desk)
+            judging = Judging(pipeline, desk, self.tape)
             snapshots = Snapshots(folder / "snapshots")
             for name in config.chains:
                 self.life[name] = ChainLife(
@@ -86,9 +93,10 @@ class Seawall:
             read = Listener("read", self._read_app(board, desk), str(config.api.read))
             admin = Listener("admin", admin_app(Orders(desk), tokens_of(config)), str(config.api.admin))
             board.beat()
-            await read.start()
-            read_url[0] = read.url
-            await admin.start()
+            if self.listening:
+                await read.start()
+                read_url[0] = read.url
+                await admin.start()
             try:
                 await self._live(judging, desk, notices)
             finally:
@@ -258,6 +266,17 @@ def rules_of(config: Config, integration: str) -> Rules:
     """The numbers of the policy that an integration follows."""
     policy = config.policy_of(integration)
     return Rules(**{field: getattr(policy, field) for field in Rules.__struct_fields__})
+
+
+def header_of(config: Config) -> Header:
+    """The first line of a tape recorded now."""
+    return Header(
+        seawall=VERSION,
+        config=config.hash,
+        started=time.time(),
+        chains=tuple(chain.id for chain in config.chains.values()),
+        integrations=tuple(config.integrations),
+    )
 
 
 def tokens_of(config: Config) -> dict[str, Token]:

@@ -152,12 +152,12 @@ class ChainLife:
 
     def _resume(self) -> tuple[Position | None, Sequence[Position]]:
         """Where to go on: after the newest usable snapshot, else after the journal's cursor, else at the head of the moment."""
-        self.judging.pipeline.restore(self.chain.id, {detector.name: detector for detector in self.detectors()})
+        self.judging.restore(self.chain.id, {detector.name: detector for detector in self.detectors()})
         kept = self.snapshots.load(self.chain.id, self.schema)
         if kept is not None:
             try:
                 state: Kept = pickle.loads(kept.blob)  # noqa: S301 - our own file, private and checksummed
-                self.judging.pipeline.restore(self.chain.id, state.detectors)
+                self.judging.restore(self.chain.id, state.detectors, after=kept.position)
             except Exception as error:  # noqa: BLE001 - a pickle can raise anything
                 # A cache in doubt is no cache: the detectors start empty, which costs budget windows, never a block.
                 log.warning("snapshot_unusable", chain=self.chain.id, error=str(error))

@@ -72,3 +72,7 @@ class JournalConflict(JournalError):
 
 class JournalBroken(JournalError):
     """The hash chain does not verify: a record was changed, lost or added outside."""
+
+
+class TapeError(SeawallError):
+    """A tape that cannot be written, or a file that is none, is damaged, or is of a version not known here."""

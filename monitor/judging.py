@@ -1,20 +1,23 @@
 """Judging: every event through the pipeline, every proposal to the desk, every fact to the metrics. The shell around `step`."""
 
-import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import structlog
 
-from detectors.events import Event
+from detectors.base import Detector
+from detectors.events import Event, Position
 from detectors.execution import Execution
 from monitor import metrics
 from monitor.breaker.desk import Desk, Made
 from monitor.breaker.holds import Decision
 from monitor.breaker.machine import Noted
+from monitor.chains.recorder import Recorder
+from monitor.chains.tape import Asked, Done, Mark, Proposed, Restored, Saved, Settled, Standing, Written
 from monitor.errors import JournalError
+from monitor.journal.base import Record
 from monitor.pipeline import Judged, Pipeline
 
 log = structlog.get_logger()
@@ -31,36 +34,69 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
 
 class Judging:
-    """One for all chains, since breakers are. `made_by` remembers nothing: the desk tells whoever asked to be told."""
+    """One for all chains, since breakers are. `tape` is shown everything the pure part is shown, in the same order."""
 
-    def __init__(self, pipeline: Pipeline, desk: Desk) -> None:
+    def __init__(self, pipeline: Pipeline, desk: Desk, tape: Recorder | None = None) -> None:
         self.pipeline = pipeline
         self.desk = desk
+        self.tape = tape
         self.dead_letters: deque[DeadLetter] = deque(maxlen=DEAD_LETTERS_KEPT)
-        self._turn = asyncio.Lock()
+        if tape is not None:
+            fold = desk.fold
+            tape.mark(Standing(breakers=dict(fold.breakers), cursors=dict(fold.cursors), head=fold.head))
+            desk.folded = self._folded
 
     async def take(self, event: Event) -> tuple[Judged, list[Made]]:
         """Judge an event and carry out what follows. Pauses are shown before anything is awaited.
 
         The journal failing does not stop judging: pauses stay shown and are owed, releases and notes are off.
         """
+        number = self.tape.saw(event) if self.tape is not None else 0
         judged, proposed = self.pipeline.step(event)
         metrics.EVENTS.labels(event.chain, type(event).__name__).inc()
         self.desk.show(proposed.decisions)
         self._tell(event, judged)
         if not (proposed.decisions or proposed.notes):
             return judged, []
+        self._mark(Proposed(number=number))
         made: list[Made] = []
+        refused = True
         try:
-            made = await self.desk.decide(lambda: self._again(event, judged))
+            made = await self.desk.decide(lambda: self._again(event, judged, number))
+            refused = False
         except JournalError:
             log.warning("decision_owed", integrations=[d.integration for d in proposed.decisions])
+        finally:
+            self._mark(Done(number=number, refused=refused))
         if made:
             stage = event.stage if isinstance(event, Execution) else "included"
             metrics.DETECTION_LATENCY.labels(event.chain, stage).observe(max(0.0, time.time() - event.at))
         return judged, made
 
-    def _again(self, event: Event, judged: Judged) -> tuple[Sequence[Decision], Sequence[Noted]]:
+    def restore(self, chain: str, detectors: Mapping[str, Detector], after: Position | None = None) -> None:
+        """Give a chain these detectors: fresh ones, or those saved `after` a block."""
+        self._mark(Restored(chain=chain, position=after))
+        self.pipeline.restore(chain, detectors)
+
+    def saved(self, chain: str, after: Position) -> Mapping[str, Detector]:
+        """The chain's detectors as they stand, to be saved at once."""
+        self._mark(Saved(chain=chain, position=after))
+        return self.pipeline.detectors[chain]
+
+    def settle(self, chain: str, tx: str, how: str) -> None:
+        """A transaction feared in an earlier life turned out not to hurt."""
+        self._mark(Settled(chain=chain, tx=tx, how=how))
+        self.pipeline.settle(chain, tx, how)
+
+    def _folded(self, record: Record) -> None:
+        self._mark(Written(kind=record.kind, body=msgspec.Raw(record.body)))
+
+    def _mark(self, mark: Mark) -> None:
+        if self.tape is not None:
+            self.tape.mark(mark)
+
+    def _again(self, event: Event, judged: Judged, number: int) -> tuple[Sequence[Decision], Sequence[Noted]]:
+        self._mark(Asked(number=number))
         proposed = self.pipeline.propose(event, judged)
         return proposed.decisions, proposed.notes
 

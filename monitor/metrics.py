@@ -70,5 +70,6 @@ JOURNAL_SEQUENCE = _gauge("seawall_journal_sequence", "Sequence of the newest jo
 JOURNAL_SECONDS = _histogram("seawall_journal_append_seconds", "Durations of journal appends.", _FAST)
 JOURNAL_CONFLICTS = _counter("seawall_journal_conflicts_total", "Appends that lost the race and decided again.")
 JOURNAL_ERRORS = _counter("seawall_journal_errors_total", "Appends the journal refused; pauses stay in memory.")
+TAPE_LOST = _counter("seawall_tape_lost_total", "Entries that no tape took after it had to end early.")
 PARTS_FAILED = _counter("seawall_part_failures_total", "Parts that failed unexpectedly and were begun again.", "part")
 LOOP_LAG = _gauge("seawall_loop_lag_seconds", "How late the event loop ran at the last tick.")

@@ -121,7 +121,7 @@ class ChainWatch:
                         continue
                     block = await self.feeds.evm.block_by_id(wire.block.lower(), within=_LOOK_WITHIN)
                     if block is not None and resumed is not None and block.position.height <= resumed.height:
-                        self.judging.pipeline.settle(self.chain, tx, "mined and judged harmless")
+                        self.judging.settle(self.chain, tx, "mined and judged harmless")
             except NodeError as error:
                 log.warning("old_fears_unknown", chain=self.chain, error=str(error))
                 await asyncio.sleep(1.0)
@@ -235,7 +235,7 @@ class ChainWatch:
 
     async def save(self, position: Position) -> None:
         """Keep the detectors' state after this block; a failure costs a longer restart, nothing else."""
-        state = Kept(self.judging.pipeline.detectors[self.chain], self.feeds.heads.lineage.positions)
+        state = Kept(self.judging.saved(self.chain, position), self.feeds.heads.lineage.positions)
         blob = pickle.dumps(state, protocol=pickle.HIGHEST_PROTOCOL)
         try:
             await asyncio.to_thread(self.snapshots.save, self.chain, position, self.schema, blob)

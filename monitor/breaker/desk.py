@@ -42,6 +42,8 @@ class Desk:
         self.made: deque[Made] = deque(maxlen=KEPT_DECISIONS)
         self.owed: list[Decision] = []
         self.trouble = ""
+        self.folded: Callable[[Record], None] | None = None
+        """Told of every record that enters the fold from now on, whoever wrote it."""
         self._turn = asyncio.Lock()
 
     def restore(self, records: Iterable[Record]) -> None:
@@ -136,6 +138,8 @@ class Desk:
         self.owed += [decision for decision in decisions if decision.pauses and decision.id not in known]
 
     def _fold(self, record: Record) -> Made | None:
+        if self.folded is not None:
+            self.folded(record)
         try:
             self.fold.apply_record(record.kind, record.body, record.sequence)
         except IllegalTransitionError as error:

@@ -14,12 +14,20 @@ def register(app: typer.Typer) -> None:
     app.command("doctor")(doctor)
 
 
-def run(config: CONFIG) -> None:
+def run(
+    config: CONFIG,
+    *,
+    tape: Annotated[
+        Path | None, typer.Option(help="Record all that is judged on this tape, for `seawall replay`.", show_default=False)
+    ] = None,
+) -> None:
     """Watch the configured chains and serve the flags until SIGTERM."""
     import asyncio
+    import contextlib
     import gc
 
-    from monitor.app import Seawall, listen_to_signals
+    from monitor.app import Seawall, header_of, listen_to_signals
+    from monitor.chains.recorder import Recorder
     from monitor.chains.traces.words import allow_deep
     from monitor.config import load
     from monitor.logs import start_logging
@@ -28,14 +36,15 @@ def run(config: CONFIG) -> None:
     start_logging(loaded.log.level, loaded.log.format)
     allow_deep()
 
-    async def live() -> None:
-        seawall = Seawall(loaded)
+    async def live(recorder: Recorder | None) -> None:
+        seawall = Seawall(loaded, tape=recorder)
         listen_to_signals(seawall)
         gc.collect()
         gc.freeze()  # what the start made lives on; later collections need not look at it
         await seawall.run()
 
-    asyncio.run(live())
+    with contextlib.nullcontext() if tape is None else Recorder(tape, header_of(loaded)) as recorder:
+        asyncio.run(live(recorder))
 
 
 def doctor(config: CONFIG, *, as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:

@@ -38,10 +38,11 @@ def settings(folder: Path, node_ws: str, *, chain_id: int = 31337, blind_after: 
 
 
 class Daemon:
-    """Use as `async with Daemon(folder, settings) as daemon`."""
+    """Use as `async with Daemon(folder, settings) as daemon`; `options` are further ones of `seawall run`."""
 
-    def __init__(self, folder: Path, config: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, config: dict[str, Any], *options: str) -> None:
         self.folder = folder
+        self.options = options
         self.config = config
         self.read = f"http://{config['api']['read']}"
         self.admin = f"http://{config['api']['admin']}"
@@ -53,7 +54,7 @@ class Daemon:
         (self.folder / "seawall.yaml").write_text(yaml.safe_dump(self.config))
         with (self.folder / "daemon.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "monitor", "run", "-c", str(self.folder / "seawall.yaml"),
+                sys.executable, "-m", "monitor", "run", "-c", str(self.folder / "seawall.yaml"), *self.options,
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT, env={**os.environ, "TOKEN": TOKEN},
             )  # fmt: skip
 

@@ -1,0 +1,135 @@
+"""Writes a tape from the event loop: one thread, a bounded queue, and a tape that ends rather than lose a thing unsaid."""
+
+import os
+import queue
+import threading
+import time
+import zlib
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import msgspec
+import structlog
+
+from detectors.events import Event
+from detectors.execution import Execution
+from monitor import metrics
+from monitor.chains.tape import End, Header, Mark, Truncated
+from monitor.errors import TapeError
+
+log = structlog.get_logger()
+
+ROOM = 400_000
+"""Entries, frames and steps that may wait for the disk; what comes beyond ends the tape."""
+
+FLUSH_EVERY = 1.0
+_CLOSE_WITHIN = 10.0
+_GZIP = 31  # zlib's number for a gzip stream
+_encoder = msgspec.json.Encoder()
+
+
+class Recorder:
+    """A tape being written; use as `with Recorder(path, header) as tape`. Never blocks whoever records.
+
+    A name that is taken is left alone: the tape gets a number (`path` says which name it became). When the disk is too slow,
+    full or gone, the tape ends there with a line that says so, `trouble` has the reason, and what comes later is counted as lost.
+    """
+
+    def __init__(self, path: Path, header: Header) -> None:
+        self.path = path
+        self.header = header
+        self.trouble = ""
+        self.events = 0
+        self.lost = 0
+        self._count = 0
+        self._given = 0
+        self._taken = 0
+        self._entries: queue.SimpleQueue[tuple[Event | Mark, int]] = queue.SimpleQueue()
+        self._worker = threading.Thread(target=self._work, name="tape", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Make the file and begin. Raises TapeError when it cannot be made."""
+        self._file = self._open()
+        self._worker.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Write what waits, and the end."""
+        self._entries.put((End(entries=self._count), 0))
+        self._worker.join(_CLOSE_WITHIN)
+        if self._worker.is_alive():
+            self.trouble = self.trouble or f"the disk has not answered for {_CLOSE_WITHIN:g} s"
+
+    def saw(self, event: Event) -> int:
+        """Record an event; call it right before the event is judged. Gives its number, from 1."""
+        self.events += 1
+        self._put(event, 1 + len(event.frames) + len(event.steps) if isinstance(event, Execution) else 1)
+        return self.events
+
+    def mark(self, mark: Mark) -> None:
+        """Record something between events."""
+        self._put(mark, 1)
+
+    def _put(self, entry: Event | Mark, weight: int) -> None:
+        waiting = self._given - self._taken
+        if not self.trouble and waiting and waiting + weight > ROOM:
+            self._end(f"{waiting:,} entries, frames and steps wait for the disk")
+            self._entries.put((Truncated(reason=self.trouble), 0))
+        if self.trouble:
+            self.lost += 1
+            metrics.TAPE_LOST.inc()
+            return
+        self._count += 1
+        self._given += weight
+        self._entries.put((entry, weight))
+
+    def _end(self, reason: str) -> None:
+        self.trouble = reason
+        log.error("tape_ended", tape=str(self.path), reason=reason)
+
+    def _open(self) -> IO[bytes]:
+        stem, dot, suffixes = self.path.name.partition(".")
+        number = 1
+        while True:
+            try:
+                return os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+            except FileExistsError:
+                number += 1
+                self.path = self.path.with_name(f"{stem}-{number}{dot}{suffixes}")
+            except OSError as error:
+                raise TapeError(f"write {self.path}: {error.strerror}; name another place") from error
+
+    def _work(self) -> None:
+        try:
+            with self._file as file:
+                self._write(file)
+        except OSError as error:
+            self._end(f"the disk refused: {error.strerror}")
+
+    def _write(self, file: IO[bytes]) -> None:
+        packer, flushed = zlib.compressobj(6, zlib.DEFLATED, _GZIP), time.monotonic()
+        file.write(packer.compress(_encoder.encode(self.header) + b"\n"))
+        last = False
+        while not last:
+            try:
+                entry, weight = self._entries.get(timeout=FLUSH_EVERY)
+            except queue.Empty:
+                pass
+            else:
+                line, last = self._line(entry)
+                file.write(packer.compress(line))
+                self._taken += weight
+            if time.monotonic() - flushed >= FLUSH_EVERY:
+                file.write(packer.flush(zlib.Z_SYNC_FLUSH))
+                file.flush()
+                flushed = time.monotonic()
+        file.write(packer.flush())
+
+    def _line(self, entry: Event | Mark) -> tuple[bytes, bool]:
+        """An entry as a line, and whether it is the last one."""
+        try:
+            return _encoder.encode(entry) + b"\n", isinstance(entry, End | Truncated)
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:  # half a surrogate pair is in no JSON
+            self._end(f"{type(entry).__name__} cannot be written: {type(error).__name__}")
+            return _encoder.encode(Truncated(reason=self.trouble)) + b"\n", True
