@@ -57,7 +57,7 @@ async def _context_fault(request: web.Request) -> str | None:
         return "the body nests too deep"
     try:
         body = msgspec.json.decode(raw)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return f"the body is not JSON: {error}"
     except RecursionError:
         return "the body nests too deep"

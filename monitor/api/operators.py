@@ -101,7 +101,7 @@ async def _answer(request: web.Request, action: str, shape: type[PauseOrder] | t
         return token
     try:
         order = msgspec.json.decode(await request.read(), type=shape)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return problem(400, "Bad Request", f'{request.path}: {error}; send {{"reason": "..."}}')
     integration, who = request.match_info["id"], order.actor or token.name
     log.info("operator.order", action=action, integration=integration, who=who, token=token.name)

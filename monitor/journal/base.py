@@ -51,7 +51,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """The body as a value of this type. Raises JournalError naming the record when it does not fit."""
         try:
             return msgspec.json.decode(self.body, type=type_)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise JournalError(f"journal record {self.sequence} ({self.kind}) is not a {type_.__name__}: {error}") from error
 
 

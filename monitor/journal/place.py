@@ -70,7 +70,7 @@ class Mark(msgspec.Struct, frozen=True):
             return msgspec.json.decode(beside.read_bytes(), type=cls)
         except FileNotFoundError:
             return cls(0, 0)
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             raise JournalError(
                 f"open {path}: {beside} cannot be read ({error}); remove it if the journal is the right one"
             ) from error

@@ -230,7 +230,7 @@ def _record(row: tuple[Any, ...]) -> Record:
         raise JournalBroken(f"record {sequence} is not what was written: its columns have other types")
     try:
         effect_keys = msgspec.json.decode(keys, type=tuple[str, ...])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise JournalBroken(f"record {sequence} is not what was written: its effect keys do not read") from error
     return Record(
         sequence=sequence,

@@ -67,7 +67,9 @@ async def test_generous_with_what_clients_send(doors: Doors, body: bytes) -> Non
         assert (answer.status, (await answer.json())["value"]) == (200, "run")
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b'{"context":[]}', b'{"context":7}', b"\xff\xfe", b"[" * 50_000])
+@pytest.mark.parametrize(
+    "body", [b"{", b"[]", b'{"context":[]}', b'{"context":7}', b"\xff\xfe", b'{"context":{"x":"\xff"}}', b"[" * 50_000]
+)
 async def test_a_broken_body_is_a_parse_error(doors: Doors, body: bytes) -> None:
     for path in (BULK, f"{BULK}/bank.state"):
         async with doors.http.post(doors.read.url + path, data=body) as answer:

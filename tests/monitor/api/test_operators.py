@@ -29,7 +29,8 @@ async def test_resume_with_an_old_revision_is_refused(doors: Doors) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{}", b'{"reason":""}', b'{"reason":"x","typo":1}', b'{"reason":"x","ttl":-1}', b"[" * 9999]
+    "body",
+    [b"", b"{}", b'{"reason":""}', b'{"reason":"x","typo":1}', b'{"reason":"x","ttl":-1}', b'{"reason":"\xff"}', b"[" * 9999],
 )
 async def test_an_order_without_reason_or_with_anything_odd_is_refused(doors: Doors, body: bytes) -> None:
     url = f"{doors.admin.url}/v1/integrations/bank/pause"
