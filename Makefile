@@ -9,7 +9,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup system check test demo bench scenarios docs picture lock
+.PHONY: help setup system check test soak demo bench scenarios docs picture lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ check: setup ## format, lint, types, import contracts, fast tests: under a minut
 
 test: setup system ## everything, on real parts
 	$(PYTEST)
+
+soak: setup ## the follower through 20 seeds of a minute of faults: a line a seed, then the sum
+	$(BIN)/python -m tests.chaos --seeds 20 --seconds 60
 
 demo: setup ## a local chain, real protocols, honest traffic, then the attacks
 	$(BIN)/seawall demo

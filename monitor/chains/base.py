@@ -68,5 +68,5 @@ class Chain(Protocol):
     async def logs(self, block: BlockData, *, within: float) -> tuple[LogEntry, ...]:
         """Exactly the logs of this block, by its id, in order. Raises LogsMissing when they do not match its header."""
 
-    async def doorbell(self) -> Queue[Pushed]:
+    async def doorbell(self, *, within: float) -> Queue[Pushed]:
         """Something rings here when there may be a new head; it closes with the connection."""

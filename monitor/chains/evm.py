@@ -15,7 +15,7 @@ from detectors.events import Position, Transaction
 from monitor.chains import bloom
 from monitor.chains.base import BlockData, Extent, LogEntry, LogsMissing
 from monitor.chains.rpc import Ask, Pushed
-from monitor.errors import NodeGarbled, RpcRefused
+from monitor.errors import NodeGarbled, NodeSilent, RpcRefused
 from monitor.stream import Queue, Rule
 
 Hash = Annotated[str, msgspec.Meta(min_length=66, max_length=66, pattern="^0x[0-9a-fA-F]*$")]
@@ -195,12 +195,14 @@ class Evm:
         return None if found is None else self._block(found)
 
     async def logs(self, block: BlockData, *, within: float) -> tuple[LogEntry, ...]:
-        """All logs of this very block, in order. Raises LogsMissing when they are not what its header's bloom promises."""
+        """All logs of this very block, in order, each once. Raises LogsMissing when they are not what its header promises."""
         asked = ({"blockHash": block.position.id},)
         found = await self.rpc.call("eth_getLogs", asked, timeout=within, type=list[WireLog])
         entries = sorted((log_entry(one, block.position.id) for one in found), key=lambda entry: entry.index)
+        height = block.position.height
+        if len({entry.index for entry in entries}) != len(entries):
+            raise LogsMissing(f"{self.chain}: among the {len(entries)} logs given for block {height} some are told twice")
         if bloom.promises(block.bloom) and await _bloom_of(entries) != block.bloom:
-            height = block.position.height
             raise LogsMissing(f"{self.chain}: the {len(entries)} logs given for block {height} are not those its header promises")
         return tuple(entries)
 
@@ -245,10 +247,14 @@ class Evm:
                 raise one
         return found
 
-    async def doorbell(self) -> Queue[Pushed]:
+    async def doorbell(self, *, within: float) -> Queue[Pushed]:
         """New heads as rings: only that one came counts, so one waiting ring is enough."""
         queue: Queue[Pushed] = Queue(1, Rule.DROP_OLDEST)
-        await self.rpc.subscribe(["newHeads"], queue=queue)
+        try:
+            async with asyncio.timeout(within):
+                await self.rpc.subscribe(["newHeads"], queue=queue)
+        except TimeoutError:
+            raise NodeSilent(f"{self.chain}: no answer to a subscription to new heads within {within:g} s") from None
         return queue
 
     def ref(self, at: Position) -> object:

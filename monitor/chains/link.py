@@ -28,7 +28,9 @@ FIRST_WAIT, LONGEST_WAIT = (0.05, 0.3), 4.0
 WRONG_CHAIN_WAIT = 3.0
 STEADY = 1.0
 """A connection that lived so long, seconds, makes the next wait a short one again."""
-ANSWERS_WITHIN = 5.0
+ANSWERS_WITHIN = 1.0
+"""Seconds the first answer of a connection may take; doubles with each try until the node is given the longest."""
+LONGEST_ANSWER = 8.0
 LANES = {"heads": 64 * MIB, "pending": 4 * MIB, "requests": 64 * MIB, "traces": 64 * MIB}
 """The longest message each connection takes: logs and traces are long, a pending transaction is not."""
 
@@ -128,7 +130,8 @@ class Lane:
             await rpc.close()
 
     async def _check(self, rpc: Rpc) -> None:
-        given = quantity(await rpc.call("eth_chainId", timeout=ANSWERS_WITHIN, type=Quantity))
+        within = min(LONGEST_ANSWER, ANSWERS_WITHIN * 2**self._tries)
+        given = quantity(await rpc.call("eth_chainId", timeout=within, type=Quantity))
         if f"eip155:{given}" != self.chain:
             raise WrongChain(
                 f"{self.provider} ({rpc.where}): serves chain eip155:{given}, configured is {self.chain}; "

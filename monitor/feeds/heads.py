@@ -10,29 +10,24 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from functools import partial
-from typing import TypeVar
 
 import msgspec
 import structlog
 
 from detectors.events import Block, Committed, Gap, Position, Reverted
 from monitor import metrics
-from monitor.chains.base import BlockData, Chain, Extent, LogEntry, LogsMissing
+from monitor.chains.base import BlockData, Chain, Extent, LogEntry
 from monitor.chains.link import Lane
 from monitor.chains.rpc import Pushed
-from monitor.errors import NodeError, NodeGarbled, NodeSilent, NodeUnreachable, RpcRefused
+from monitor.errors import NodeError, NodeUnreachable, RpcRefused
 from monitor.feeds.lineage import Lineage
+from monitor.feeds.patience import PAUSE, TRIES, Patience
 from monitor.stream import Queue, Rule
 
-T = TypeVar("T")
 log = structlog.get_logger()
 
-TRIES = 5
-"""How often a read is asked again before its connection is given up."""
-PAUSE = 0.05
-"""Seconds before the second try of a read that was throttled or incomplete; doubles each time."""
 SHORTER_FOR = 2.0
 """Seconds a node may show a shorter chain before we believe that it was rolled back and does not merely lag."""
 LONGEST_WAIT = 4.0
@@ -87,7 +82,8 @@ class Heads:
 
     `known` are earlier positions down to finality, from which a reorganisation during our absence is told exactly; without them
     a deeper one is followed too, and a `Gap` says that something below was not undone. `every` is the timer, seconds;
-    `ahead` how many blocks are read at once; `bodies` whether blocks come with their transactions in full.
+    `ahead` how many blocks are read at once; `bodies` whether blocks come with their transactions in full; `shorter_for` for how
+    many seconds a shorter chain is taken for a node that lags.
     """
 
     def __init__(
@@ -102,6 +98,7 @@ class Heads:
         within: float = 1.0,
         ahead: int = 16,
         bodies: bool = False,
+        shorter_for: float = SHORTER_FOR,
     ) -> None:
         own = {position.height: position for position in known}
         if cursor is not None:
@@ -113,13 +110,15 @@ class Heads:
         self._lane = lane
         self._chain = chain
         self._every, self._within, self._most, self._bodies = every, within, ahead, bodies
+        self._shorter_for = shorter_for
+        self._patience = Patience(chain.chain, within)
         self._extent: Extent | None = None
         self._ahead: deque[tuple[int, asyncio.Task[Ingested | None]]] = deque()
         self._offered: Step | None = None
         self._below: tuple[Position, Gap | None] | None = None
         self._owed: Gap | None = None
         self._shorter_since: float | None = None
-        self._failures = self._slack = 0
+        self._failures = 0
 
     @property
     def tip(self) -> Position | None:
@@ -179,10 +178,12 @@ class Heads:
     async def _listen(self) -> Queue[Pushed]:
         await self._lane.ready()
         self._look_again()
-        self._slack = 0
+        self._patience = Patience(self._chain.chain, self._within)
         try:
-            return await self._chain.doorbell()
-        except RpcRefused:
+            return await self._patience.read(self._chain.doorbell)
+        except RpcRefused as error:
+            if error.throttled:
+                raise
             return Queue(1, Rule.DROP_OLDEST)  # it pushes no heads: the timer alone rings
 
     async def _ring(self, bell: Queue[Pushed]) -> None:
@@ -221,7 +222,7 @@ class Heads:
 
     async def _survey(self) -> Reverted | None:
         """Look how far the chain goes; what of ours it contradicts, or else the blocks to come read ahead."""
-        self._extent = extent = _in_order(await self._read(self._chain.extent))
+        self._extent = extent = _in_order(await self._patience.read(self._chain.extent))
         head, tip = extent.head.position, self.tip
         if tip is not None and head.id != tip.id and not (head.height == tip.height + 1 and head.parent == tip.id):
             ancestor = await self._ancestor(extent, tip)
@@ -261,7 +262,7 @@ class Heads:
     def _shorter(self, own: Position) -> Position | None:
         now = time.monotonic()
         self._shorter_since = self._shorter_since or now
-        return own if now - self._shorter_since >= SHORTER_FOR else None
+        return own if now - self._shorter_since >= self._shorter_for else None
 
     async def _unknown(self, height: int) -> Position | None:
         """Nothing of ours is left on the chain: go on from the block below what we remember, and say so if that changed too."""
@@ -285,7 +286,7 @@ class Heads:
     async def _position(self, height: int) -> Position | None:
         if height < 0:
             return None
-        block = await self._read(partial(self._chain.block, height))
+        block = await self._patience.read(partial(self._chain.block, height))
         return None if block is None else block.position
 
     async def _fetch(self, height: int, extent: Extent) -> Ingested | None:
@@ -293,10 +294,10 @@ class Heads:
         try:
             block: BlockData | None = extent.head
             if height != extent.head.position.height or self._bodies:
-                block = await self._read(partial(self._chain.block, height, bodies=self._bodies))
+                block = await self._patience.read(partial(self._chain.block, height, bodies=self._bodies))
             if block is None:
                 return None
-            logs = await self._read(partial(self._chain.logs, block))
+            logs = await self._patience.read(partial(self._chain.logs, block))
         except RpcRefused as error:
             if error.throttled:
                 raise
@@ -305,20 +306,6 @@ class Heads:
             chain=self._chain.chain, block=block, logs=logs, at=time.time(),
             head=extent.head.position.height, safe=extent.safe, finalized=max(extent.finalized, self.lineage.final),
         )  # fmt: skip
-
-    async def _read(self, read: "Callable[..., Awaitable[T]]") -> T:
-        """A read with patience: longer deadlines for a slow connection, pauses where the node said or showed it is not ready."""
-        for tries in range(TRIES):
-            try:
-                return await read(within=self._within * 2**self._slack)
-            except (NodeSilent, NodeGarbled, LogsMissing, RpcRefused) as error:
-                if tries == TRIES - 1 or (isinstance(error, RpcRefused) and not error.throttled):
-                    raise
-                if isinstance(error, NodeSilent):
-                    self._slack = min(self._slack + 1, TRIES - 1)
-                else:
-                    await asyncio.sleep(PAUSE * 2**tries)
-        raise NodeSilent(f"{self._chain.chain}: no try left")
 
     def _look_again(self) -> None:
         """Forget what was read ahead and offered: the next step is found afresh from the tip."""
@@ -334,7 +321,7 @@ class Heads:
         if self.trouble != str(error):
             log.warning("heads_stopped", chain=self._chain.chain, tip=self.tip.height if self.tip else None, error=str(error))
         self.trouble = str(error)
-        keeps = isinstance(error, FinalityBroken | NodeUnreachable) or (isinstance(error, RpcRefused) and error.throttled)
+        keeps = isinstance(error, NodeUnreachable) or (isinstance(error, RpcRefused) and error.throttled)
         if not keeps:
             self._lane.drop(error)
         if not isinstance(error, NodeUnreachable):

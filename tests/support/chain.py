@@ -45,6 +45,14 @@ class TalkingChain:
             while await self.call("eth_getTransactionReceipt", sent) is None:  # noqa: ASYNC110 - the node is another process
                 await asyncio.sleep(0.002)  # automine answers the send a moment before its block is there
 
+    async def speak_at_once(self, times: int) -> None:
+        """So many transactions in one block."""
+        await self.call("evm_setAutomine", *[False])
+        for _ in range(times):
+            await self.call("eth_sendTransaction", self.words())
+        await self.call("evm_mine")
+        await self.call("evm_setAutomine", *[True])
+
     async def reorg(self, depth: int, *, speaking: bool = True) -> None:
         """Replace the newest blocks; the first of the new ones speaks."""
         await self.call("anvil_reorg", depth, [[self.words(), 0]] if speaking else [])
@@ -60,7 +68,12 @@ class TalkingChain:
 
     async def head(self) -> Position:
         """The node's newest block."""
-        block = await self.rpc.call("eth_getBlockByNumber", ("latest", False), timeout=20)
+        return await self.at("latest")
+
+    async def at(self, height: int | str) -> Position:
+        """The node's block at a height or tag."""
+        where = hex(height) if isinstance(height, int) else height
+        block = await self.rpc.call("eth_getBlockByNumber", (where, False), timeout=20)
         return Position(int(block["number"], 16), block["hash"], block["parentHash"])
 
     async def canonical(self, first: int) -> set[tuple[str, int]]:

@@ -95,6 +95,14 @@ async def test_logs_that_are_cut_foreign_or_of_another_block_are_errors(evm: Evm
         await evm.logs(block, within=WITHIN)
 
 
+async def test_a_log_told_twice_is_an_error_though_the_bloom_agrees(evm: Evm, proxy: FaultProxy) -> None:
+    block = await evm.block(3, within=WITHIN)
+    assert block is not None
+    proxy.replies = lambda _, frame: (answer(frame, lambda reply: reply["result"].append(reply["result"][0])),)
+    with pytest.raises(LogsMissing, match="told twice"):
+        await evm.logs(block, within=WITHIN)
+
+
 @pytest.mark.parametrize("pinned", [True, False])
 async def test_state_is_read_as_it_was_at_a_block(evm: Evm, chain: TalkingChain, *, pinned: bool) -> None:
     at = await chain.head()

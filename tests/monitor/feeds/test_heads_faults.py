@@ -3,15 +3,12 @@
 import asyncio
 import contextlib
 import json
-import random
 import signal
-import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 import pytest
 
-from detectors.events import Position
 from monitor.chains.link import LANES
 from monitor.demo.anvil import Anvil
 from monitor.feeds.heads import Ingested
@@ -198,72 +195,6 @@ async def test_a_node_behind_its_siblings_is_not_taken_for_a_reorganisation() ->
         await chain.speak()
         await followed.settled(chain)
         assert followed.ledger.reverts == []
-
-
-class _Chaos:
-    """Faults by seed: frames lost, doubled, late and spoiled; replies lost, throttled and emptied."""
-
-    def __init__(self, seed: int) -> None:
-        self.dice = random.Random(seed)
-        self.late: bytes | None = None
-        self.lies = 0
-
-    def push(self, frame: bytes) -> Iterable[bytes]:
-        roll = self.dice.random()
-        if roll < 0.10:
-            return ()
-        if roll < 0.18:
-            return (frame, frame)
-        if roll < 0.26:
-            self.late, earlier = frame, self.late
-            return (earlier,) if earlier else ()
-        return (b"{]" if roll < 0.29 else frame,)
-
-    def reply(self, methods: tuple[str, ...], frame: bytes) -> Iterable[bytes]:
-        roll = self.dice.random()
-        if roll < 0.03:
-            return ()
-        if roll < 0.06 and len(methods) == 1:
-            return (
-                json.dumps(
-                    {"jsonrpc": "2.0", "id": json.loads(frame)["id"], "error": {"code": 429, "message": "slow down"}}
-                ).encode(),
-            )
-        if roll < 0.10 and methods == ("eth_getLogs",):
-            self.lies += 1
-            return (answer(frame, lambda reply: reply.update(result=[])),)
-        return (frame,)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2, 3])
-async def test_a_bad_quarter_of_a_minute_loses_nothing(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.chains.rpc.PING", 1.0)
-    chaos = _Chaos(seed)
-    async with behind_a_proxy(within=0.3) as (chain, proxy, followed):
-        proxy.pushes, proxy.replies = chaos.push, chaos.reply
-        until, depth = time.monotonic() + 15, 0
-        while time.monotonic() < until:
-            for _ in range(chaos.dice.randint(3, 8)):
-                await chain.speak()
-                await asyncio.sleep(0.05)
-            fault = chaos.dice.choice(["reset", "hole", "reorg", "reorg", "rollback", "none"])
-            if fault == "reset":
-                proxy.reset()
-            elif fault == "hole":
-                proxy.hole()
-                await asyncio.sleep(chaos.dice.uniform(0.5, 2.0))
-                proxy.clear()
-            elif fault == "reorg":
-                depth = chaos.dice.randint(1, 5)
-                await chain.reorg(depth)
-            elif fault == "rollback":
-                await chain.call("anvil_rollback", chaos.dice.randint(1, 3))
-        proxy.pushes, proxy.replies = (lambda frame: (frame,)), (lambda _, frame: (frame,))
-        await chain.speak()
-        await followed.settled(chain)
-        assert isinstance(followed.heads.tip, Position)
-        assert len(followed.ledger.logs) > 50
 
 
 async def test_a_node_that_calls_final_what_is_not_even_there_is_not_believed_in_that() -> None:
