@@ -19,8 +19,8 @@ from monitor.feeds.tracing import CROWDED, LATE, OVERSIZE, REFUSED, UNREACHABLE,
 
 __all__ = ["CROWDED", "LATE", "OVERSIZE", "PREDECESSORS", "REFUSED", "UNREACHABLE", "Executions"]
 
-PREDECESSORS = 4
-"""Pending transactions of the same sender that are replayed before the one in question."""
+PREDECESSORS = 64
+"""Pending transactions of the same sender that are replayed before the one in question; few pools keep more of one sender."""
 
 
 class Executions:
@@ -48,6 +48,7 @@ class Executions:
         self._trace_within = trace_within
         self._storage_within = storage_within
         self._words = Words()
+        self._overlays = overlay.Overlays()
         self._blocks = Blocks(self._slow, chain, self._words, rows=rows, trace_within=trace_within)
 
     async def simulate(self, tx: Transaction, head: Position, before: Sequence[Transaction] = ()) -> Execution | Unjudged:
@@ -124,14 +125,22 @@ class Executions:
             return unjudged(origin, why(error), tx.to)
 
     async def _overrides(self, before: Sequence[Transaction], head: Position) -> dict[str, object]:
-        """The state that `before` leaves on top of `head`, as a tracer's option; nothing for nothing."""
+        """The state that `before` leaves on top of `head`, as a tracer's option; nothing for nothing.
+
+        What was replayed for an earlier transaction of the same sender is not replayed again, and all of it has one deadline:
+        five cheap transactions must not hide the sixth, nor fifty slow ones hold up everybody else's.
+        """
         if len(before) > PREDECESSORS:
             raise Failed(CROWDED)
-        state: overlay.State = {}
-        for tx in before:
+        state, done = self._overlays.known(head.id, ids := tuple(tx.id for tx in before))
+        deadline = (loop := asyncio.get_running_loop()).time() + self._trace_within
+        for number, tx in enumerate(before[done:], done + 1):
+            if (left := deadline - loop.time()) <= 0:
+                raise Failed(LATE)
             options = {**overlay.TRACER, **({"stateOverrides": state} if state else {})}
-            raw = await ask(self._rpc, "debug_traceCall", [_call(tx), _at(head), options], self._trace_within)
-            overlay.lay(state, decoded(raw, overlay.Diff))
+            raw = await ask(self._rpc, "debug_traceCall", [_call(tx), _at(head), options], left)
+            state = overlay.laid(state, decoded(raw, overlay.Diff))
+            self._overlays.keep(head.id, ids[:number], state)
         return {"stateOverrides": state} if state else {}
 
     async def _refreshed(self, parent: Position | None) -> None:

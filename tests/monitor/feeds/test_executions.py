@@ -11,6 +11,7 @@ import pytest
 
 from detectors.events import Position, Stage, Transaction, Unjudged
 from detectors.execution import Execution
+from monitor import metrics
 from monitor.feeds.contexts import Contexts
 from monitor.feeds.executions import CROWDED, LATE, OVERSIZE, PREDECESSORS, REFUSED, Executions
 from tests.support.bytecode import CHAIN, HASHES, OFF, ON, Chain, chain, code, invoke
@@ -88,6 +89,27 @@ async def test_a_predecessor_of_the_same_sender_is_replayed_first() -> None:
         assert (crowd.reason, crowd.touches) == (CROWDED, (flag,))
 
 
+async def test_eleven_cheap_transactions_do_not_hide_the_twelfth_and_are_replayed_once() -> None:
+    async with chain() as node:
+        counter = await node.deploy("5f54600101", "805f55", "600c11600f57", "fe", "5b00")  # counts in slot 0, fails at twelve
+        executions, (position, _) = feed(node, counter), await head(node)
+        row = [pending(node, counter, nonce=n, id_=f"0x{n:02x}") for n in range(12)]
+        before = traces()
+        seen = [judged(await executions.simulate(tx, position, before=row[:n])).frames[0].ok for n, tx in enumerate(row)]
+        assert seen == [True] * 11 + [False]
+        assert traces() - before == len(row) + len(row) - 1, "each once for itself, and once for those after it"
+
+        await node.receipt(await node.send(counter))
+        position, _ = await head(node)
+        assert not judged(await executions.simulate(row[10], position, before=row[:10])).frames[0].ok, "a new head, a new count"
+
+
+def traces() -> float:
+    """Simulations asked of the node so far."""
+    labels = {"chain": CHAIN, "provider": "anvil", "method": "debug_traceCall", "outcome": "ok"}
+    return metrics.REGISTRY.get_sample_value("seawall_rpc_requests_total", labels) or 0.0
+
+
 async def test_a_predecessor_that_clears_a_slot_and_spends_the_money_is_replayed_too() -> None:
     async with chain() as node:
         flag = await node.deploy(code("36600f57", "600054601457", "60006000fd", "5b5f5f5500", "5b00"))  # data clears slot 0
@@ -98,7 +120,7 @@ async def test_a_predecessor_that_clears_a_slot_and_spends_the_money_is_replayed
         assert not judged(await executions.simulate(pending(node, flag), position, before=[clearing])).frames[0].ok
 
         all_but_one = int(await node.ask("eth_getBalance", node.me, "latest"), 16) - 1
-        spending, after = pending(node, flag[:-1] + "0", value=all_but_one), pending(node, flag[:-1] + "0", value=2)
+        spending, after = pending(node, flag[:-1] + "0", value=all_but_one, id_="0x02"), pending(node, flag[:-1] + "0", value=2)
         assert judged(await executions.simulate(after, position)).frames[0].ok
         assert isinstance(await executions.simulate(after, position, before=[spending]), Unjudged)
 
