@@ -22,4 +22,7 @@ def start_logging(level: str, form: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    # What a client sends badly gets a 400 and is no error of ours, and what fails in a handler is logged by its middleware:
+    # a traceback for each would let anyone who reaches a listener fill the log and the error tracker.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     logging.basicConfig(level=max(number, logging.WARNING), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")

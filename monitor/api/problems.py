@@ -27,6 +27,8 @@ async def problems(request: web.Request, handler: Callable[[web.Request], Awaita
         if "Allow" in refused.headers:
             answer.headers["Allow"] = refused.headers["Allow"]
         return answer
+    except web.RequestPayloadError:
+        return problem(400, "Bad Request", f"{request.method} {request.path}: the body is not what its headers say it is")
     except ConnectionResetError:
         raise
     except Exception:
