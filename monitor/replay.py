@@ -209,7 +209,10 @@ class Replay:
 
     def _apply(self, drafts: list[_Draft]) -> Iterator[Line]:
         for draft in drafts:
-            self.fold.apply_record(draft.kind, draft.body, self.fold.head + 1)
+            try:
+                self.fold.apply_record(draft.kind, draft.body, self.fold.head + 1)
+            except IllegalTransitionError as error:
+                raise TapeError(f"replay: the tape's state of things contradicts itself: {error}") from error
             if draft.decision is not None:
                 yield Line("decision", draft.decision.id, draft.body)
 
@@ -228,7 +231,7 @@ class Replay:
                 return
             body = encode(decision)
             self.fold.apply_record(written.kind, body, self.fold.head + 1)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise TapeError(f"replay: a journal record on the tape is no {written.kind}: {error}") from error
         if decision is not None:
             yield Line("decision", decision.id, body)

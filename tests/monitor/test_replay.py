@@ -3,25 +3,27 @@
 import asyncio
 import gzip
 import json
+import pickle
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from detectors.events import Block, Event, Tick
+from detectors.events import Block, Committed, Event, Tick
 from detectors.execution import Execution
 from monitor.app import build_detectors, header_of, registry_of, specs_of, watched_of
 from monitor.breaker.desk import Desk
 from monitor.breaker.flags import FlagBoard
-from monitor.breaker.holds import Decision, Mode
-from monitor.breaker.machine import Fold
+from monitor.breaker.holds import Decision, Mode, State
+from monitor.breaker.machine import Breaker, Fold
 from monitor.chains.recorder import Recorder
-from monitor.chains.tape import Recorded, Restored, Tape
+from monitor.chains.tape import Asked, Mark, Proposed, Recorded, Restored, Standing, Tape, Written
 from monitor.config import Config, load
 from monitor.errors import TapeError
-from monitor.journal.base import Draft, Journal, Record
+from monitor.journal.base import Draft, Journal, Record, encode
 from monitor.journal.sqlite import SqliteJournal
 from monitor.journal.thread import AsyncJournal
 from monitor.judging import Judging
@@ -32,11 +34,12 @@ from tests.support.tapes import ENV, KEPT, Incident, played, staged
 
 
 class Waiting(AsyncJournal):
-    """A journal whose disk is busy until `free` is set."""
+    """A journal whose disk is busy while `free` is clear."""
 
     def __init__(self, journal: Journal) -> None:
         super().__init__(journal)
         self.free = asyncio.Event()
+        self.free.set()
 
     async def append(self, drafts: Sequence[Draft], expected: int | None = None) -> tuple[Record, ...]:
         await self.free.wait()
@@ -49,8 +52,9 @@ def events(tape: Path) -> list[Event]:
         return [entry for entry in opened if isinstance(entry, Event)]
 
 
-async def judged_again(folder: Path, config: Config, shown: list[Event], *, disk_waits: bool = False) -> Path:
-    """Record these events through a real pipeline, desk and journal; with a disk that takes nothing before all were judged."""
+@asynccontextmanager
+async def recording(folder: Path, config: Config) -> AsyncIterator[tuple[Judging, Path]]:
+    """A real pipeline, desk and journal, and the tape they are recorded on."""
     chain = next(iter(config.chains.values())).id
     with Recorder(folder / "again.tape.gz", header_of(config)) as tape:
         async with Waiting(SqliteJournal.open(str(folder / "again.db"))) as journal:
@@ -58,14 +62,20 @@ async def judged_again(folder: Path, config: Config, shown: list[Event], *, disk
             desk = Desk(fold, FlagBoard(specs_of(config), epoch=journal.epoch, valid_for=10.0), journal, lambda _: None)
             judging = Judging(Pipeline({chain: ()}, watched_of(config), fold), desk, tape)
             judging.restore(chain, {d.name: d for d in build_detectors(config, registry_of(config))})
-            if not disk_waits:
-                journal.free.set()
-            async with asyncio.TaskGroup() as tasks:
-                for event in shown:
-                    tasks.create_task(judging.take(event))
-                    await asyncio.sleep(0)
-                journal.free.set()
-    return tape.path
+            yield judging, tape.path
+
+
+async def judged_again(folder: Path, config: Config, shown: list[Event], *, disk_waits: bool = False) -> Path:
+    """Record these events; with `disk_waits` the disk takes nothing before all were judged."""
+    async with recording(folder, config) as (judging, tape), asyncio.TaskGroup() as tasks:
+        assert isinstance(judging.desk.journal, Waiting)
+        if disk_waits:
+            judging.desk.journal.free.clear()
+        for event in shown:
+            tasks.create_task(judging.take(event))
+            await asyncio.sleep(0)
+        judging.desk.journal.free.set()
+    return tape
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +156,28 @@ async def test_a_decision_made_while_another_is_on_its_way_to_the_disk_is_replay
     assert (again.tally.recorded, again.tally.differing) == (2, 0)
 
 
+async def test_a_state_saved_and_taken_up_again_within_a_tape_is_taken_up_in_the_replay(tmp_path: Path) -> None:
+    """A watch that failed is begun again from its snapshot: what was seen since then is seen once more."""
+    config = load(KEPT / "show.yaml", ENV)
+    chain = config.chains["show"].id
+    seen = [event for event in events(KEPT / "show.tape.gz") if event.chain == chain]
+    half = next(i for i, event in enumerate(seen) if i > len(seen) // 2 and isinstance(event, Committed))
+    found: list[bytes] = []
+    async with recording(tmp_path, config) as (judging, tape):
+        for event in seen[: half + 1]:
+            found += [encode(finding) for finding in (await judging.take(event))[0].findings]
+        closing = seen[half]
+        assert isinstance(closing, Committed)
+        kept = pickle.dumps(judging.saved(chain, closing.last))
+        for _ in range(2):
+            for event in seen[half + 1 :]:
+                found += [encode(finding) for finding in (await judging.take(event))[0].findings]
+            judging.restore(chain, pickle.loads(kept), after=closing.last)  # noqa: S301 - made above
+    again = played(tape, config)
+    assert [line.body for line in again.lines if line.kind == "finding"] == found
+    assert (again.tally.inherited, again.tally.differing, len(found) > 10) == (False, 0, True)
+
+
 def test_a_life_that_takes_up_an_earlier_one_says_that_detectors_knew_more_than_the_tape(incident: Incident) -> None:
     again = played(incident.second, incident.config)
     assert again.tally.inherited
@@ -153,20 +185,30 @@ def test_a_life_that_takes_up_an_earlier_one_says_that_detectors_knew_more_than_
     assert again.tally.events > 3
 
 
-def test_the_tape_that_is_kept_is_judged_as_it_always_was() -> None:
-    """If the judgement was meant to change, `python -m tests.support.tapes` makes a new one."""
-    again = played(KEPT.with_suffix(".tape.gz"), load(KEPT.with_suffix(".yaml"), ENV))
-    assert (again.ended, again.tally.recorded, again.tally.differing) == ("", 4, 0)
-    assert again.tally.digest == KEPT.with_suffix(".sha256").read_text().strip()
+@pytest.mark.parametrize(("name", "decisions"), [("reentrancy", 4), ("show", 12)])
+def test_a_tape_that_is_kept_is_judged_as_it_always_was(name: str, decisions: int) -> None:
+    """If the judgement was meant to change, `python -m tests.support.tapes` makes new ones."""
+    again = played(KEPT / f"{name}.tape.gz", load(KEPT / f"{name}.yaml", ENV))
+    assert (again.ended, again.tally.recorded, again.tally.differing) == ("", decisions, 0)
+    assert again.tally.digest == (KEPT / f"{name}.sha256").read_text().strip()
 
 
-def test_a_tape_has_every_tick_and_no_state_that_could_be_code(incident: Incident) -> None:
+async def test_the_whole_show_is_replayed_in_a_fiftieth_of_its_time() -> None:
+    told = await ended("replay", str(KEPT / "show.tape.gz"), "-c", str(KEPT / "show.yaml"), "--json", **ENV)
+    assert told.code == 0, told.err
+    report = json.loads(told.out.splitlines()[-1])
+    assert (report["identical"], report["span_seconds"] > 20) == (True, True)
+    assert report["times_real_time"] >= 50
+
+
+def test_a_tape_has_every_tick_and_neither_secrets_nor_state_that_could_be_code(incident: Incident) -> None:
     with Tape(incident.tape) as tape:
         entries = list(tape)
         assert tape.header.integrations == ("vault",)
     assert sum(isinstance(entry, Tick) for entry in entries) > 3
     assert [entry.position for entry in entries if isinstance(entry, Restored)] == [None]
-    assert not incident.tape.stat().st_mode & 0o077
+    text = gzip.decompress(incident.tape.read_bytes())
+    assert (b"ws://" in text, TOKEN.encode() in text) == (False, False)
 
 
 def test_a_tape_cut_off_by_a_kill_is_read_as_far_as_it_goes(incident: Incident, tmp_path: Path) -> None:
@@ -249,3 +291,26 @@ def test_every_kind_of_event_can_be_recorded() -> None:
         kinds.update(more)
         waiting += more
     assert set(Recorded.__args__) == kinds
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [
+        [],
+        [Asked(number=1)],
+        [Proposed(number=1)],
+        [Standing(breakers={}, cursors={}, head=0), Asked(number=7)],
+        [Standing(breakers={}, cursors={}, head=0), Written(kind="decision", body=msgspec.Raw(b'{"no":1}'))],
+        [Standing(breakers={"vault": Breaker(integration="vault", state=State.OPEN)}, cursors={}, head=0)],
+    ],
+    ids=["nothing", "asked", "proposed", "asked of nothing", "no decision", "a state that cannot be"],
+)
+def test_a_forged_tape_ends_in_one_error(incident: Incident, tmp_path: Path, marks: list[Mark]) -> None:
+    with Recorder(tmp_path / "forged.tape.gz", header_of(incident.config)) as tape:
+        for mark in marks:
+            tape.mark(mark)
+        tape.mark(Restored(chain="eip155:31337"))
+        for event in (Tick(chain=Tick.EVERYWHERE, at=1e9), *events(incident.tape)):
+            tape.saw(event)
+    with pytest.raises(TapeError, match="replay:"):
+        played(tape.path, incident.config)

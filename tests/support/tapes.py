@@ -1,7 +1,11 @@
 """A staged incident on tape: a real node, the real daemon recording, a re-entrancy attack from the pool to its block."""
 
 import asyncio
+import base64
+import os
 import shutil
+import signal
+import sys
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -16,9 +20,15 @@ from tests.support.daemon import TOKEN, Daemon, settings
 from tests.support.parts import ROOT
 from tests.support.show import scene
 
-ENV = {"TOKEN": TOKEN}
-KEPT = ROOT / "tests" / "tapes" / "reentrancy"
-"""The tape that is kept, its configuration and its digest, each with its suffix."""
+ENV = {
+    "TOKEN": TOKEN,
+    "SEAWALL_DEMO_TOKEN": TOKEN + "-long-enough",
+    "SEAWALL_DEMO_PAGER": "whsec_" + base64.b64encode(bytes(32)).decode(),
+}
+"""What the configurations of the tapes refer to."""
+
+KEPT = ROOT / "tests" / "tapes"
+"""Tapes that are kept, each with its configuration and the digest of its replay."""
 
 
 class Incident(NamedTuple):
@@ -83,8 +93,8 @@ async def staged(folder: Path) -> Incident:
             await daemon.until("run")
             assert await daemon.stop() == 0
         async with Daemon(folder, config, *options) as daemon:
-            await daemon.until("run")
             await show.mine()
+            await daemon.until("run")
             await asyncio.sleep(FLUSH_EVERY + 0.5)
             await daemon.kill()
     return Incident(folder, tx)
@@ -100,13 +110,34 @@ def played(tape: Path, config: Config) -> Played:
     return Played(lines, replay.tally, opened.ended)
 
 
+async def shown(folder: Path) -> None:
+    """The whole show recorded beside its daemon: `seawall demo --once`, and `seawall record` with the show's configuration."""
+    pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+    env = {**os.environ, **ENV, "TMPDIR": str(folder)}
+    command = (sys.executable, "-m", "monitor")
+    show = await asyncio.create_subprocess_exec(
+        *command, "demo", "--once", "--json", cwd=ROOT, env=env, stdout=pipe, stderr=nothing
+    )
+    assert show.stdout is not None
+    await asyncio.wait_for(show.stdout.readline(), 60)
+    (stage,) = [entry.path for entry in os.scandir(folder) if entry.name.startswith("seawall-demo-")]
+    shutil.copy(f"{stage}/seawall.yaml", folder)
+    record = (*command, "record", "-c", str(folder / "seawall.yaml"), "-o", str(folder / "show.tape.gz"))
+    recording = await asyncio.create_subprocess_exec(*record, cwd=ROOT, env=env, stdout=nothing, stderr=nothing)
+    await asyncio.wait_for(show.stdout.readline(), 120)
+    recording.send_signal(signal.SIGINT)
+    assert [await asyncio.wait_for(process.wait(), 20) for process in (recording, show)] == [0, 0]
+
+
 def keep() -> None:
-    """Stage it once more and keep tape, configuration and digest: `python -m tests.support.tapes`, for when detectors changed."""
-    with tempfile.TemporaryDirectory() as folder:
-        incident = asyncio.run(staged(Path(folder)))
-        shutil.copy(incident.tape, KEPT.with_suffix(".tape.gz"))
-        shutil.copy(incident.settings, KEPT.with_suffix(".yaml"))
-        KEPT.with_suffix(".sha256").write_text(played(incident.tape, incident.config).tally.digest + "\n")
+    """Stage everything once more and keep it: `python -m tests.support.tapes`, for when the judgement was meant to change."""
+    for name, make in (("reentrancy", staged), ("show", shown)):
+        with tempfile.TemporaryDirectory() as folder:
+            asyncio.run(make(Path(folder)))
+            for kept, made in ((".tape.gz", "show.tape.gz"), (".yaml", "seawall.yaml")):
+                shutil.copyfile(Path(folder) / made, KEPT / (name + kept))
+        again = played(KEPT / f"{name}.tape.gz", load(KEPT / f"{name}.yaml", ENV))
+        (KEPT / f"{name}.sha256").write_text(again.tally.digest + "\n")
 
 
 if __name__ == "__main__":
