@@ -1,6 +1,7 @@
 """Judge recorded executions with the detectors of the daemon, no node needed: files in, one verdict a transaction out."""
 
 import gzip
+import os
 import time
 import zlib
 from collections.abc import Iterable, Iterator
@@ -19,7 +20,7 @@ from monitor.chains.traces import Unreadable, Words, read
 from monitor.errors import SeawallError
 
 MOST_BYTES = 1 << 30
-"""Larger documents (unpacked) are refused: a small .gz can hold any amount."""
+"""Larger documents (unpacked) are refused: a small .gz can hold any amount, and a device has no end."""
 
 _GZIP = b"\x1f\x8b"
 
@@ -65,17 +66,18 @@ class Unread(SeawallError):
 def unpacked(path: Path) -> bytes:
     """A file's bytes, unpacked if they are gzip's. Raises Unread."""
     try:
-        data = path.read_bytes()
-        if data[:2] != _GZIP:
-            return data
-        with gzip.open(path) as packed:
-            data = packed.read(MOST_BYTES + 1)
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size or MOST_BYTES  # a device has none, and may never end
+            data = file.read(min(size, MOST_BYTES) + 1)
+        if data[:2] == _GZIP:
+            with gzip.open(path) as packed:
+                data = packed.read(MOST_BYTES + 1)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise Unread(f"{path}: not whole gzip data: {error}") from None
     except OSError as error:
         raise Unread(f"{path}: {error.strerror or error}") from None
     if len(data) > MOST_BYTES:
-        raise Unread(f"{path}: more than {MOST_BYTES:,} bytes unpacked")
+        raise Unread(f"{path}: more than {MOST_BYTES:,} bytes")
     return data
 
 

@@ -46,6 +46,17 @@ def test_the_check_gives_programs_the_same_answer_as_people(tmp_path: Path) -> N
     assert json.loads(refused.stdout) == {"ok": False, "problems": ["chains: needs at least one (line 2)"]}
 
 
+def test_the_check_refuses_detectors_and_channels_that_the_daemon_would_refuse(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    example = EXAMPLE.read_text().replace("drain: {warn_share: 0.1}", "drain: {warn_shard: 0.1}")
+    bad.write_text(example.replace("{channel: console}", "{channel: fax}"))
+    refused = CliRunner().invoke(app, ["check", "--json", str(bad)], env=ENV)
+    assert refused.exit_code == 2
+    problems = json.loads(refused.stdout)["problems"]
+    assert [problem.partition(":")[0] for problem in problems] == ["detectors.drain", "alerts.receivers.console.channel"]
+    assert "warn_shard" in problems[0]
+
+
 def test_the_example_says_everything_a_configuration_can_say() -> None:
     data = loader.read(EXAMPLE.read_text()).data
     definitions = {name: made for name, made in schema()["$defs"].items() if "properties" in made}

@@ -30,6 +30,7 @@ def check(
 
     try:
         config = load(file)
+        _built(config)
     except ConfigError as error:
         if not as_json:
             raise
@@ -39,6 +40,20 @@ def check(
         typer.echo(json.dumps({"ok": True, "hash": config.hash, **counts(config)}))
     else:
         typer.echo(summary(config))
+
+
+def _built(config: "Config") -> None:
+    """Make every detector and channel as the daemon would, and let them go. Raises ConfigError with all that refuse."""
+    from monitor.app import build_channels, build_detectors, registry_of
+
+    problems: list[str] = []
+    for build in (lambda: build_detectors(config, registry_of(config)), lambda: build_channels(config)):
+        try:
+            build()
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
 
 
 def schema() -> None:

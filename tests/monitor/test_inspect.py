@@ -207,3 +207,9 @@ def test_real_benign_blocks_pause_nothing() -> None:
     counts = {v: sum(line.verdict is v for line in lines) for v in Verdict}
     assert counts[Verdict.PAUSE] == counts[Verdict.UNJUDGED] == 0
     assert counts[Verdict.WARN] <= len(lines) / 1000
+
+
+def test_a_device_without_end_is_refused_like_any_other_large_file() -> None:
+    code, lines, told = seawall("/dev/zero")
+    assert (code, lines) == (1, [])
+    assert told == "seawall: /dev/zero: more than 1,073,741,824 bytes\n"
