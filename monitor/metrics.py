@@ -57,6 +57,8 @@ FRAMES_BAD = _counter("seawall_node_frames_bad_total", "Frames from a node that 
 RPC_REQUESTS = _counter("seawall_rpc_requests_total", "JSON-RPC calls by outcome.", "chain", "provider", "method", "outcome")
 RPC_SECONDS = _histogram("seawall_rpc_request_duration_seconds", "JSON-RPC call durations.", _FAST, "chain", "provider", "method")
 NODE_UP = _gauge("seawall_node_up", "1 while the node's sockets are open and it answers.", "chain", "provider")
+NODE_STATE = _gauge("seawall_node_state", "One-hot: what we think of the node.", "chain", "provider", "state")
+NODE_MOVES = _counter("seawall_node_moves_total", "How often another node took the lead.", "chain")
 
 FLAG_READS = _counter("seawall_flag_reads_total", "Flag reads served.", "protocol", "code")
 STREAM_CLIENTS = _gauge("seawall_flag_clients", "Connected change-stream clients.", "protocol")

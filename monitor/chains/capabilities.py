@@ -135,9 +135,14 @@ async def probe(node: Lane | Rpc, *, chain: str) -> Capabilities:
     answers = await asyncio.gather(*(_offered(ask) for ask in probes.values()))
     await rpc.call("eth_chainId", timeout=WITHIN, type=Quantity)  # a node that fell silent meanwhile has not said no
     found = Capabilities(**dict(zip(probes, answers, strict=True)))
+    show(chain, found)
+    return found
+
+
+def show(chain: str, found: Capabilities) -> None:
+    """Export these as what the chain's node offers: with several nodes, those of the one in the lead."""
     for name, offered in msgspec.structs.asdict(found).items():
         metrics.CAPABILITY.labels(chain, name).set(offered)
-    return found
 
 
 async def _offered(ask: Callable[[], Awaitable[bool]]) -> bool:

@@ -9,14 +9,14 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import structlog
 
 from monitor import metrics
 from monitor.chains import wire
-from monitor.chains.evm import Quantity, quantity
+from monitor.chains.evm import Caller, Quantity, quantity
 from monitor.chains.rpc import MIB, Ask, Pushed, Rpc, Subscription
 from monitor.errors import NodeError, NodeUnreachable, RpcRefused, WrongChain
 from monitor.stream import Queue
@@ -36,12 +36,29 @@ LANES = {"heads": 64 * MIB, "pending": 4 * MIB, "requests": 64 * MIB, "traces": 
 
 
 class LaneState(msgspec.Struct, frozen=True):
-    """One connection: `error` is why it is down, `since` our clock at the last change, `connects` how often it came up."""
+    """One connection: `error` is why it is down, `since` our clock at the last change, `connects` how often it came up.
+
+    `foreign`: it was refused because it serves another chain.
+    """
 
     up: bool
     error: str | None
     since: float
     connects: int
+    foreign: bool = False
+
+
+class Line(Caller, Protocol):
+    """What a feed needs of its connection: a `Lane`, or a role that moves from node to node (`nodes.py`)."""
+
+    async def ready(self) -> Rpc:
+        """The open connection, waiting for one as long as it takes."""
+
+    def drop(self, error: NodeError) -> None:
+        """This connection does not do its work."""
+
+    def doubt(self, error: NodeError) -> None:
+        """What the node says contradicts what is certain; no new connection to the same one can help."""
 
 
 class Lane:
@@ -98,6 +115,9 @@ class Lane:
         if self._rpc is not None:
             self._rpc.drop(error)
 
+    def doubt(self, error: NodeError) -> None:
+        """There is no other node to ask: the connection stays, for what the node says next."""
+
     async def run(self) -> None:
         """Keep it up until cancelled."""
         while True:
@@ -143,7 +163,8 @@ class Lane:
             self._tries = 0
         if self.state.up or self.state.error != str(error):
             log.warning("node_down", chain=self.chain, provider=self.provider, lane=self.name, error=str(error))
-            self.state = LaneState(up=False, error=str(error), since=time.time(), connects=self.state.connects)
+            foreign = isinstance(error, WrongChain)
+            self.state = LaneState(up=False, error=str(error), since=time.time(), connects=self.state.connects, foreign=foreign)
             self._changed()
 
     def _wait(self, error: NodeError) -> float:
@@ -189,12 +210,16 @@ class LinkState(msgspec.Struct, frozen=True):
 
 
 class Link:
-    """One node's four lanes. `chain` is CAIP-2 (`eip155:N`), `provider` the node's name in the configuration."""
+    """One node's four lanes. `chain` is CAIP-2 (`eip155:N`), `provider` the node's name in the configuration.
+
+    `changed` is called whenever one of them came up or went down.
+    """
 
     def __init__(self, url: str, *, chain: str, provider: str) -> None:
         pulse = _Pulse()
         self.chain = chain
         self.provider = provider
+        self.changed: Callable[[], None] = lambda: None
         self._url = url
         self.heads, self.pending, self.requests, self.traces = (
             Lane(name, url, chain=chain, provider=provider, pulse=pulse, changed=self._changed) for name in LANES
@@ -221,3 +246,4 @@ class Link:
 
     def _changed(self) -> None:
         metrics.NODE_UP.labels(self.chain, self.provider).set(self.state.up)
+        self.changed()

@@ -19,7 +19,7 @@ import structlog
 from detectors.events import Block, Committed, Gap, Position, Reverted
 from monitor import metrics
 from monitor.chains.base import BlockData, Chain, Extent, LogEntry
-from monitor.chains.link import Lane
+from monitor.chains.link import Line
 from monitor.chains.rpc import Pushed
 from monitor.errors import NodeError, NodeUnreachable, RpcRefused
 from monitor.feeds.lineage import Lineage
@@ -88,7 +88,7 @@ class Heads:
 
     def __init__(
         self,
-        lane: Lane,
+        lane: Line,
         chain: Chain,
         *,
         cursor: Position | None = None,
@@ -322,7 +322,9 @@ class Heads:
             log.warning("heads_stopped", chain=self._chain.chain, tip=self.tip.height if self.tip else None, error=str(error))
         self.trouble = str(error)
         keeps = isinstance(error, NodeUnreachable) or (isinstance(error, RpcRefused) and error.throttled)
-        if not keeps:
+        if isinstance(error, FinalityBroken):
+            self._lane.doubt(error)
+        elif not keeps:
             self._lane.drop(error)
         if not isinstance(error, NodeUnreachable):
             wait = random.uniform(PAUSE, 6 * PAUSE) * 2**self._failures  # noqa: S311 - jitter, no secret

@@ -15,7 +15,7 @@ import structlog
 from detectors.events import Dropped, Gap, Position, Transaction
 from monitor import metrics
 from monitor.chains.evm import Evm, Hash, WireTx, transaction
-from monitor.chains.link import Lane
+from monitor.chains.link import Line
 from monitor.chains.rpc import Pushed, Rpc
 from monitor.chains.wire import UNREADABLE
 from monitor.errors import NodeError, NodeGarbled, NodeUnreachable, RpcRefused
@@ -44,7 +44,7 @@ _RING = Pushed(0.0, msgspec.Raw(b""))
 class Pending:
     """The pending feed of one chain. `full`: the node pushes whole transactions; hashes it sends all the same are looked up."""
 
-    def __init__(self, lane: Lane, *, chain: str, full: bool = True, capacity: int = CAPACITY, room: int = ROOM) -> None:
+    def __init__(self, lane: Line, *, chain: str, full: bool = True, capacity: int = CAPACITY, room: int = ROOM) -> None:
         self.chain = chain
         self.full = full
         self.trouble: str | None = None

@@ -10,7 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.chains.health import (
-    BANISHED, FORGIVEN, HALF_LIFE, MOST, TRANSITIONS, Answer, Health, Sign, State, answered, contradicted, failed, leader, signed,
+    BANISHED,
+    FORGIVEN,
+    HALF_LIFE,
+    MOST,
+    TRANSITIONS,
+    Answer,
+    Health,
+    Sign,
+    State,
+    answered,
+    contradicted,
+    failed,
+    leader,
+    signed,
 )  # fmt: skip
 
 SLOT = 12.0

@@ -1,0 +1,124 @@
+"""One node looked after: asked every two seconds for its chain, head and tags, and on a new connection for what it can do."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from monitor.chains import health
+from monitor.chains.capabilities import Capabilities, probe
+from monitor.chains.evm import Evm
+from monitor.chains.health import Answer, Health, Sign, State
+from monitor.chains.link import Link
+from monitor.errors import NodeError, NodeSilent, NodeUnreachable, WrongChain
+
+EVERY, SOON = 2.0, 0.5
+"""Seconds between two looks at a node that is alive, and at one that is not."""
+WITHIN = 1.5
+"""Seconds an answer to a look may take."""
+
+
+class Others(msgspec.Struct, frozen=True):
+    """What a node is compared with: the highest head among the other usable ones (-1: none), and the chain's first block."""
+
+    best: int
+    genesis: str
+
+
+class Attended:
+    """`changed` is called with every change of health; `block_time` is in seconds; `alone`: there is no other to compare with."""
+
+    def __init__(self, link: Link, *, block_time: float, alone: bool, changed: Callable[[], None]) -> None:
+        self.link = link
+        self.name = link.provider
+        self.health = Health()
+        self.capabilities: Capabilities | None = None
+        self.genesis = ""
+        self._evm = Evm(link.heads, chain=link.chain)
+        self._block_time = block_time
+        self._alone = alone
+        self._changed = changed
+        self._asked_on = 0
+        self._last = link.heads.state
+        self._stir = asyncio.Event()
+        link.changed = self._stirred
+
+    async def run(self, others: Callable[[], Others]) -> None:
+        """Look again and again until cancelled."""
+        while True:
+            self._stir.clear()
+            if self.link.heads.state.up and self.link.requests.state.up:
+                self.believe(await self._look(others))
+            try:
+                async with asyncio.timeout(EVERY if self.health.state is State.ALIVE and self.health.answers else SOON):
+                    await self._stir.wait()
+            except TimeoutError:
+                continue
+
+    def believe(self, now: Health) -> None:
+        """Take over what is thought of it now."""
+        self.health = now
+        self._changed()
+
+    def failed(self, error: NodeError, *, given_up: bool) -> None:
+        """The follower had trouble with it; `given_up`: after many tries."""
+        if given_up and not isinstance(error, NodeSilent | NodeUnreachable):
+            self.contradicted(str(error))
+        else:
+            strikes = health.TOO_MANY if given_up else 1.0
+            self.believe(health.failed(self.health, str(error), time.monotonic(), strikes=strikes))
+
+    def contradicted(self, why: str) -> None:
+        """It said what cannot be true."""
+        self.believe(health.contradicted(self.health, why, time.monotonic()))
+
+    async def block_id(self, height: int) -> str:
+        """The id of its block at a height; empty where it gives none."""
+        try:
+            block = await self._evm.block(height, within=WITHIN)
+        except NodeError:
+            return ""
+        return "" if block is None else block.position.id
+
+    def _stirred(self) -> None:
+        """A lane came or went. Only that of the heads counts: anyone can write a transaction that cuts the others."""
+        self._stir.set()
+        was, self._last = self._last, self.link.heads.state
+        if self._last.up or self._last.error is None:
+            return
+        now, why = time.monotonic(), self._last.error
+        strikes = 1.0 if was.up else 0.0  # one for the loss of a connection, none for every reason it does not come back
+        down = health.failed(self.health, why, now, strikes=strikes)
+        self.believe(health.signed(down, Sign.FOREIGN if self._last.foreign else Sign.DOWN, why, now))
+
+    async def _look(self, others: Callable[[], Others]) -> Health:
+        try:
+            chain_id, extent = await asyncio.gather(self._evm.chain_id(within=WITHIN), self._evm.extent(within=WITHIN))
+            if f"eip155:{chain_id}" != self.link.chain:
+                return self._swapped(chain_id)
+            if self._asked_on != (connects := self.link.heads.state.connects):
+                await self._get_to_know()
+                self._asked_on = connects
+        except NodeError as error:
+            return health.failed(self.health, str(error), time.monotonic())
+        compared = others()
+        if self.genesis and compared.genesis and self.genesis != compared.genesis:
+            why = f"its first block is {self.genesis}, another node's is {compared.genesis}"
+            return health.signed(self.health, Sign.FOREIGN, why, time.monotonic())
+        head = extent.head
+        answer = Answer(height=head.position.height, head_time=head.timestamp, safe=extent.safe, finalized=extent.finalized)
+        return health.answered(self.health, answer, compared.best, self._block_time, time.monotonic(), time.time())
+
+    def _swapped(self, chain_id: int) -> Health:
+        """Another chain behind an open connection: every lane is ended, and refused until the right one is back."""
+        why = f"{self.name}: serves chain eip155:{chain_id} now, configured is {self.link.chain}"
+        for lane in self.link.lanes:
+            lane.drop(WrongChain(why))
+        return health.signed(self.health, Sign.FOREIGN, why, time.monotonic())
+
+    async def _get_to_know(self) -> None:
+        if not self._alone:
+            first = await self._evm.block(0, within=WITHIN)
+            self.genesis = first.position.id if first is not None else ""
+        self.capabilities = await probe(self.link.requests, chain=self.link.chain)
