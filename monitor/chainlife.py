@@ -11,17 +11,18 @@ from detectors.base import Detector, Registry
 from detectors.events import Position
 from monitor.breaker.flags import FlagBoard
 from monitor.breaker.machine import Cursor
-from monitor.chains.capabilities import Capabilities, probe
+from monitor.chains.capabilities import Capabilities
 from monitor.chains.evm import Evm
 from monitor.chains.link import Link
+from monitor.chains.nodes import Nodes
 from monitor.config import Config
-from monitor.errors import NodeError
 from monitor.feeds.contexts import Contexts
 from monitor.feeds.executions import Executions
-from monitor.feeds.heads import Heads
+from monitor.feeds.heads import SHORTER_FOR, Heads
 from monitor.feeds.pending import Pending
 from monitor.feeds.pools import KINDS, Pools
 from monitor.feeds.prices import PoolPrices, Quote
+from monitor.feeds.quorum import Quorum
 from monitor.journal.snapshots import Snapshots
 from monitor.judging import Judging
 from monitor.watch import ChainWatch, Feeds, Kept
@@ -56,10 +57,10 @@ class ChainLife:
         self.detectors = detectors
         self.watched = registry[self.chain.id].watched or frozenset()
         self.schema = schema
-        node = self.chain.nodes[0]
-        self.link = Link(node.ws.reveal(), chain=self.chain.id, provider=node.name)
+        links = [Link(node.ws.reveal(), chain=self.chain.id, provider=node.name) for node in self.chain.nodes]
+        self.nodes = Nodes(links, block_time=self.chain.block_time, quorum=self.chain.quorum)
+        self.nodes.moved = self._moved
         self.watch: ChainWatch | None = None
-        self.capabilities: Capabilities | None = None
         self._began = time.monotonic()
 
     @property
@@ -69,25 +70,31 @@ class ChainLife:
 
     def facts(self) -> Mapping[str, object]:
         """What people may know of it."""
-        state, watch = self.link.state, self.watch
+        state, watch, capabilities = self.nodes.leader.state, self.watch, self.nodes.capabilities
         fresh = watch.feeds.heads.freshness if watch else None
-        trouble = state.error or (watch.feeds.heads.trouble if watch else None)
+        trouble = self._trouble
         return {
             "head": fresh.position.height if fresh else None,
             "age": f"{max(0.0, time.time() - fresh.at):.0f} s ago" if fresh else "never",
             "node": "connected" if state.up else f"not connected: {trouble or 'dialling'}",
-            "judging": self.capabilities.described if self.capabilities else "not asked yet",
+            "judging": capabilities.described if capabilities else "not asked yet",
             "up": state.up,
             "trouble": trouble,
+            "nodes": self.nodes.facts(),
         }
+
+    @property
+    def _trouble(self) -> str | None:
+        """Why nothing is seen, or nothing that could be vouched for."""
+        feeds = self.watch.feeds if self.watch else None
+        return self.nodes.trouble or ((feeds.heads.trouble or feeds.quorum.trouble) if feeds else None)
 
     async def run(self) -> None:
         """Keep the chain watched until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.link.run(), name=f"{self.name}/link")
+            tasks.create_task(self.nodes.run(), name=f"{self.name}/nodes")
             tasks.create_task(self._explain(), name=f"{self.name}/explain")
-            self.capabilities = await self._asked()
-            self.watch = self._watch(self.capabilities)
+            self.watch = self._watch(await self.nodes.capable())
             await self.watch.run()
 
     def failed(self, error: Exception) -> None:
@@ -102,44 +109,42 @@ class ChainLife:
             await self.judging.desk.advance(Cursor(self.chain.id, head), time.time())
             await self.watch.save(head)
 
-    async def _asked(self) -> Capabilities:
-        """What the node offers; asked again until it answers."""
-        while True:
-            await self.link.requests.ready()
-            try:
-                return await probe(self.link.requests, chain=self.chain.id)
-            except NodeError as error:
-                log.warning("probe_failed", chain=self.chain.id, error=str(error))
-                await asyncio.sleep(0.5)
+    def _moved(self, capabilities: Capabilities) -> None:
+        """Another node is asked from now on."""
+        if self.watch is not None:
+            self.watch.adapt(capabilities)
 
     async def _explain(self) -> None:
         """Tell the flags why nothing is seen, so that an `unknown` comes with its reason."""
         while True:
             await asyncio.sleep(0.5)
-            state = self.link.state
-            trouble = state.error or (self.watch.feeds.heads.trouble if self.watch else None)
-            if trouble:
+            if trouble := self._trouble:
                 self.board.lost_sight(self.chain.id, trouble)
 
     def _watch(self, capabilities: Capabilities) -> ChainWatch:
-        chain, link = self.chain, self.link
+        chain, nodes = self.chain, self.nodes
         contracts = {c.address: c for one in self.config.integrations.values() if one.chain == self.name for c in one.contracts}
         prices = PoolPrices(Quote(token=p.token, pool=p.pool, quote=p.quote) for p in self.config.prices.get(self.name, ()))
-        contexts = Contexts(link.requests, {address: c.assets for address, c in contracts.items()}, prices.values)
+        contexts = Contexts(nodes.requests, {address: c.assets for address, c in contracts.items()}, prices.values)
         pools = [KINDS[c.kind].of(c.address, c.assets) for c in contracts.values()]
         cursor, known = self._resume()
-        evm = Evm(link.heads, chain=chain.id, pinned=capabilities.pinned, tags=capabilities.tags)
+        evm = Evm(nodes.heads, chain=chain.id, pinned=capabilities.pinned, tags=capabilities.tags)
+        # With one node a chain that stays shorter was rolled back; with several the one that took over may only lag.
+        patience = SHORTER_FOR if len(chain.nodes) == 1 else max(SHORTER_FOR, chain.blind_after)
+        heads = Heads(nodes.heads, evm, cursor=cursor, known=known, shorter_for=patience)
         feeds = Feeds(
             evm=evm,
-            heads=Heads(link.heads, evm, cursor=cursor, known=known),
-            pending=Pending(link.pending, chain=chain.id, full=capabilities.full_pending),
-            executions=Executions(link.requests, chain.id, contexts, slow=link.traces, rows=capabilities.rows),
+            heads=heads,
+            pending=Pending(nodes.pending, chain=chain.id, full=capabilities.full_pending),
+            executions=Executions(nodes.requests, chain.id, contexts, slow=nodes.traces, rows=capabilities.rows),
             contexts=contexts,
-            pools=Pools(link.requests, chain.id, pools),
+            pools=Pools(nodes.requests, chain.id, pools),
             prices=prices,
+            quorum=Quorum(nodes, heads, patience=chain.blind_after),
         )
         return ChainWatch(
             chain.id,
+            nodes,
             feeds,
             self.judging,
             self.board,

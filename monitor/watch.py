@@ -15,7 +15,9 @@ from detectors.execution import Execution
 from monitor import metrics
 from monitor.breaker.flags import FlagBoard
 from monitor.breaker.machine import Cursor
+from monitor.chains.capabilities import Capabilities
 from monitor.chains.evm import Evm
+from monitor.chains.nodes import Nodes
 from monitor.errors import JournalError, NodeError
 from monitor.feeds.contexts import Contexts
 from monitor.feeds.executions import UNREACHABLE, Executions
@@ -23,6 +25,7 @@ from monitor.feeds.heads import Heads, Ingested
 from monitor.feeds.pending import Pending
 from monitor.feeds.pools import Pools
 from monitor.feeds.prices import PoolPrices
+from monitor.feeds.quorum import Quorum
 from monitor.journal.snapshots import Snapshots
 from monitor.judging import Judging
 from monitor.stream import Queue, Rule
@@ -54,6 +57,13 @@ class Feeds(msgspec.Struct, frozen=True):
     contexts: Contexts
     pools: Pools
     prices: PoolPrices
+    quorum: Quorum
+
+    def adapt(self, capabilities: Capabilities) -> None:
+        """Another node is asked from now on, and this is what it offers."""
+        self.evm.pinned, self.evm.tags = capabilities.pinned, capabilities.tags
+        self.pending.full = capabilities.full_pending
+        self.executions.adapt(rows=capabilities.rows)
 
 
 class Kept(NamedTuple):
@@ -72,6 +82,7 @@ class ChainWatch:
     def __init__(
         self,
         chain: str,
+        nodes: Nodes,
         feeds: Feeds,
         judging: Judging,
         board: FlagBoard,
@@ -83,6 +94,7 @@ class ChainWatch:
         snapshot_every: int = 100,
     ) -> None:
         self.chain = chain
+        self.nodes = nodes
         self.feeds = feeds
         self.judging = judging
         self.board = board
@@ -92,6 +104,7 @@ class ChainWatch:
         self.snapshot_every = snapshot_every
         self.judges = judges
         self.head: Position | None = None
+        self._newest: Ingested | None = None
         self.base_fee = 0
         self._idle = asyncio.Event()
         """Set while there is a head and no block is being processed."""
@@ -104,6 +117,12 @@ class ChainWatch:
             tasks.create_task(self._blocks(), name=f"{self.chain}/blocks")
             tasks.create_task(self._arrivals(), name=f"{self.chain}/pending")
             tasks.create_task(self._simulations(), name=f"{self.chain}/simulations")
+            tasks.create_task(self.feeds.quorum.run(self._show), name=f"{self.chain}/quorum")
+
+    def adapt(self, capabilities: Capabilities) -> None:
+        """Another node took the lead, with other gifts."""
+        self.feeds.adapt(capabilities)
+        self.judges = capabilities.judges
 
     async def _old_fears(self, resumed: Position | None) -> None:
         """Pending holds of an earlier life: keep an eye on what is still pending, settle what was mined and judged then.
@@ -142,22 +161,24 @@ class ChainWatch:
         await self.judging.take(step)
         if isinstance(step, Reverted):
             self._idle.clear()
-            self.head = None
+            self.head = self._newest = None
         return True
 
     async def _block(self, step: Ingested) -> bool:
         """Everything of one block, in order: its opening, each execution, the states and prices at its end, its closing."""
-        position = step.block.position
+        position, moves = step.block.position, self.nodes.moves
         executions = await self.feeds.executions.block(position, step.block.transactions, step.at)
-        if any(isinstance(one, Unjudged) and one.reason == UNREACHABLE for one in executions):
-            return False
+        failed = [one.reason for one in executions if isinstance(one, Unjudged)]
+        if UNREACHABLE in failed or (failed and self.nodes.moves != moves):
+            return False  # by no fault of the block: the node went away, or another was asked for what it may not have yet
         self._idle.clear()
         await self.judging.take(step.opening)
         decided = await self._judge(executions)
         states = await self._states(position, step.at, self._touched(step, executions))
         for event in (*states, *self.feeds.prices.take(states)):
             decided |= await self._take(event)
-        decided |= await self._take(step.closing(time.time()))
+        closing = step.closing(time.time())
+        decided |= await self._take(msgspec.structs.replace(closing, finalized=self.feeds.quorum.certain(closing.finalized)))
         await self._committed(step, decided=decided)
         return True
 
@@ -222,16 +243,23 @@ class ChainWatch:
         """The block is done: the flags may trust it, pending ones are simulated on it, the cursor moves now and then."""
         position = step.block.position
         self.head, self.base_fee = position, step.block.base_fee or 0
+        self._newest = step
         self._idle.set()
-        if not self.judges:
-            self.board.blind_now(self.chain, "the node has no call tracer, nothing can be judged: see `seawall doctor`")
-        else:
-            self.board.saw_head(self.chain, position, float(step.block.timestamp))
+        self._show()
         await self.feeds.pending.mined(step.block.transactions, position)
         if decided or position.height % self.snapshot_every == 0:
             await self.judging.desk.advance(Cursor(self.chain, position), time.time())
         if position.height % self.snapshot_every == 0:
             await self.save(position)
+
+    def _show(self) -> None:
+        """Vouch for the newest head, or say why that cannot be done."""
+        if not self.judges:
+            self.board.blind_now(self.chain, "the node has no call tracer, nothing can be judged: see `seawall doctor`")
+        elif (trouble := self.feeds.quorum.trouble) is not None:
+            self.board.blind_now(self.chain, trouble)
+        elif self._newest is not None:
+            self.board.saw_head(self.chain, self._newest.block.position, float(self._newest.block.timestamp))
 
     async def save(self, position: Position) -> None:
         """Keep the detectors' state after this block; a failure costs a longer restart, nothing else."""

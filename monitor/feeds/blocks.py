@@ -61,7 +61,7 @@ class Blocks:
         self.chain = chain
         self._rpc = rpc
         self._words = words
-        self._rows = rows
+        self.rows = rows
         self._within = trace_within
 
     async def traced(self, position: Position, txs: Sequence[str], at: float) -> list[Execution | Unjudged]:
@@ -71,7 +71,7 @@ class Blocks:
             for index, tx in enumerate(txs)
         ]
         patient = False
-        for whole in (self._flat, self._nested) if self._rows else (self._nested,):
+        for whole in (self._flat, self._nested) if self.rows else (self._nested,):
             try:
                 return await whole(position, origins)
             except Failed as failed:

@@ -51,6 +51,10 @@ class Executions:
         self._overlays = overlay.Overlays()
         self._blocks = Blocks(self._slow, chain, self._words, rows=rows, trace_within=trace_within)
 
+    def adapt(self, *, rows: bool) -> None:
+        """Another node is asked from now on: does it give blocks as rows?"""
+        self._blocks.rows = rows
+
     async def simulate(self, tx: Transaction, head: Position, before: Sequence[Transaction] = ()) -> Execution | Unjudged:
         """A pending transaction as it would run on `head`, after `before`: its sender's earlier pending ones, lowest nonce first.
 
