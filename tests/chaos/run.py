@@ -41,6 +41,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     unrecovered: int
     recovery_p50_s: float
     recovery_max_s: float
+    recovery_ms: list[int]
     settled_s: float
     lies: int
     caught_lies: int
@@ -148,6 +149,7 @@ async def _reckon(
         unrecovered=len(times) - len(known),
         recovery_p50_s=round(statistics.median(known), 3) if known else 0.0,
         recovery_max_s=round(max(known, default=0.0), 3),
+        recovery_ms=[round(took * 1000) for took in known],
         settled_s=round(settled, 3),
         lies=len(world.frames.lies),
         caught_lies=caught,
