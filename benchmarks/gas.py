@@ -1,7 +1,7 @@
 """Back-test of the gas forecasts against their plain linear baseline, in one run. `python -m benchmarks.gas [--full] [--write]`.
 
 Two `seawall gas replay` processes are fed the same headers, one at a time: the next is not sent before both have answered, so
-neither can look ahead. The default window takes a few minutes and prints one JSON object; `--full` learns on 680,000 blocks and
+neither can look ahead. The default window takes a few minutes and prints one JSON object; `--full` learns on 400,000 blocks and
 scores 200,000; `--write` renders docs/gas.md and its picture. A second, synthetic chain has today's fees and gas limit.
 """
 
@@ -29,7 +29,7 @@ from monitor.gas.score import Tally
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data" / "gas" / "eth_blocks_18320000_19199999.parquet"
 COLUMNS = ["block_number", "timestamp", "base_fee_wei", "gas_used", "gas_limit"]
-QUICK, FULL = (477_000, 50_000, 9_000), (0, 680_000, 200_000)
+QUICK, FULL = (477_000, 50_000, 9_000), (280_000, 400_000, 200_000)
 """First row, rows to learn on, rows to score."""
 
 MODELS = {"seawall": [], "plain": ["--plain"]}
@@ -41,7 +41,7 @@ def main() -> None:
     """Run, print, and write the document where asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", nargs="?", type=Path, default=DATA)
-    parser.add_argument("--full", action="store_true", help="680,000 blocks to learn on, 200,000 to score")
+    parser.add_argument("--full", action="store_true", help="400,000 blocks to learn on, 200,000 to score")
     parser.add_argument("--write", action="store_true", help="render docs/gas.md and docs/gas.svg")
     given = parser.parse_args()
     if not given.data.exists():

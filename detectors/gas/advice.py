@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 from detectors.gas.features import Vector
 
 LONGEST = 300
-REMAINING = (*range(1, 26), 27, 30, 33, 36, 40, 45, 50, 60, 75, 90, 110, 130, 150, 175, 200, 225, 250, 275, 300)
+REMAINING = (1, 2, 3, 5, 8, 12, 18, 25, 50, 110, 200)
 """Blocks still to wait for which a reservation price is given; between two, the smaller one's holds."""
+
+PRICED_AS = (1, 2, 3, 6, 9, 14, 21, 33, 75, 150, 250)
+"""The wait each of those is priced as: the middle of the stretch it stands for."""
 
 RIDGE = 20.0
 FAR = 6.0
@@ -49,7 +52,7 @@ def fit_stopping(points: Vector, edges: Vector, x: Vector, starts: NDArray[np.in
         beta: Vector = np.linalg.solve(gram, (basis.T @ cost).astype(np.float64)).astype(np.float64)
         betas[remaining] = beta
         paid = np.where(basis @ beta >= 1.0, now, paid).astype(np.float64)
-    return Stopping(mean, scale, np.stack([betas[remaining] for remaining in REMAINING], axis=1))
+    return Stopping(mean, scale, np.stack([betas[remaining] for remaining in PRICED_AS], axis=1))
 
 
 def _shown(points: Vector, edges: Vector) -> Vector:

@@ -207,6 +207,6 @@ def test_waiting_pays_where_the_fee_is_about_to_fall_and_not_where_it_rises() ->
     falling = np.where(phase < 30, -0.1, 0.1)
     points, edges = np.repeat(falling[:, None], len(HORIZONS), axis=1), np.zeros((count, 47))
     stopping = fit_stopping(points, edges, x, np.arange(100, count - LONGEST))
-    at = REMAINING.index(10)
+    at = REMAINING.index(8)
     assert stopping.waiting(points[5], edges[5])[at] < 0.9
     assert stopping.waiting(points[35], edges[35])[at] > 1.0
