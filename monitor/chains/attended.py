@@ -1,4 +1,4 @@
-"""One node looked after: asked every two seconds for its chain, head and tags, and on a new connection for what it can do."""
+"""One node looked after: asked every two seconds for its chain, head and tags, and on new connections who it is."""
 
 import asyncio
 import time
@@ -11,12 +11,14 @@ from monitor.chains.capabilities import Capabilities, probe
 from monitor.chains.evm import Evm
 from monitor.chains.health import Answer, Health, Sign, State
 from monitor.chains.link import Link
-from monitor.errors import NodeError, NodeSilent, NodeUnreachable, WrongChain
+from monitor.errors import NodeError, NodeSilent, NodeUnreachable, RpcRefused, WrongChain
 
 EVERY, SOON = 2.0, 0.5
 """Seconds between two looks at a node that is alive, and at one that is not."""
 WITHIN = 1.5
 """Seconds an answer to a look may take."""
+AGAIN = 30.0
+"""Seconds after which a node that was found unable to judge is asked once more: the answer may have been lost on the way."""
 
 
 class Others(msgspec.Struct, frozen=True):
@@ -39,7 +41,8 @@ class Attended:
         self._block_time = block_time
         self._alone = alone
         self._changed = changed
-        self._asked_on = 0
+        self._version = ""
+        self._asked_on, self._probed_at = 0, float("-inf")
         self._last = link.heads.state
         self._stir = asyncio.Event()
         link.changed = self._stirred
@@ -97,9 +100,7 @@ class Attended:
             chain_id, extent = await asyncio.gather(self._evm.chain_id(within=WITHIN), self._evm.extent(within=WITHIN))
             if f"eip155:{chain_id}" != self.link.chain:
                 return self._swapped(chain_id)
-            if self._asked_on != (connects := self.link.heads.state.connects):
-                await self._get_to_know()
-                self._asked_on = connects
+            await self._get_to_know()
         except NodeError as error:
             return health.failed(self.health, str(error), time.monotonic())
         compared = others()
@@ -118,7 +119,24 @@ class Attended:
         return health.signed(self.health, Sign.FOREIGN, why, time.monotonic())
 
     async def _get_to_know(self) -> None:
-        if not self._alone:
-            first = await self._evm.block(0, within=WITHIN)
-            self.genesis = first.position.id if first is not None else ""
-        self.capabilities = await probe(self.link.requests, chain=self.link.chain)
+        """Its first block, on every connection; what it can do, when it is new or another program, or could not judge.
+
+        Not on every connection: a probe whose answers get lost on a bad day would find a node unable that is not.
+        """
+        version, connects = self._version, self.link.heads.state.connects
+        if self._asked_on != connects:
+            version = await self._client_version()
+            if not self._alone:
+                first = await self._evm.block(0, within=WITHIN)
+                self.genesis = first.position.id if first is not None else ""
+        unable = self.capabilities is None or not self.capabilities.judges
+        if version != self._version or (unable and time.monotonic() - self._probed_at > AGAIN):
+            self.capabilities = await probe(self.link.requests, chain=self.link.chain)
+            self._probed_at = time.monotonic()
+        self._version, self._asked_on = version, connects
+
+    async def _client_version(self) -> str:
+        try:
+            return str(await self.link.heads.call("web3_clientVersion", timeout=WITHIN, type=str))
+        except RpcRefused:
+            return ""

@@ -9,7 +9,7 @@ from typing import Any
 from monitor.demo.anvil import Anvil
 from tests.support.daemon import Daemon, settings
 from tests.support.fault_proxy import FaultProxy
-from tests.support.providers import be_honest, lie_about_hashes
+from tests.support.providers import be_honest, lie_about_hashes, refuse_traces
 
 
 @contextlib.asynccontextmanager
@@ -64,6 +64,14 @@ async def test_no_reader_sees_that_the_first_provider_is_a_black_hole_and_then_r
         b.reset()
         await _until_leads(daemon, "a", states)
         assert states == {"run"}
+
+
+async def test_a_first_node_without_tracers_leaves_the_lead_to_one_that_has_them(tmp_path: Path) -> None:
+    async with over_two(tmp_path, blind_after="5s") as (daemon, a, _):
+        a.replies = refuse_traces
+        await daemon.until("run")
+        nodes = await _nodes(daemon)
+        assert (nodes["a"]["leads"], nodes["b"]["leads"]) == (False, True)
 
 
 async def test_two_that_must_agree_and_do_not_turn_the_flags_unknown_until_they_do(tmp_path: Path) -> None:

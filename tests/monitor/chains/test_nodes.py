@@ -222,6 +222,34 @@ async def test_a_node_that_can_trace_leads_before_one_that_cannot() -> None:
             assert (await it.nodes.capable()).judges
 
 
+async def test_whoever_takes_the_lead_is_known_by_what_it_offers_and_not_by_what_the_last_one_did() -> None:
+    async with providers() as (_, (a, b)):
+        b.replies = refuse_traces
+        async with followed(a.ws, b.ws) as it:
+            offered: list[bool] = []
+            it.nodes.moved = lambda capabilities: offered.append(capabilities.judges)
+            await it.until(lambda: it.state("a") is it.state("b") is State.ALIVE)
+            assert it.lead == "a"
+            a.hole()
+            await it.until(lambda: it.lead == "b")
+            sample = {"chain": CHAIN, "capability": "trace_call"}
+            assert REGISTRY.get_sample_value("seawall_chain_capability", sample) == 0
+            a.clear()
+            await it.until(lambda: it.lead == "a")
+            assert offered[-2:] == [False, True]
+            assert REGISTRY.get_sample_value("seawall_chain_capability", sample) == 1
+
+
+async def test_a_probe_is_not_repeated_on_every_connection() -> None:
+    async with providers() as (_, (a, b)), followed(a.ws, b.ws) as it:
+        await it.until(lambda: it.state("a") is it.state("b") is State.ALIVE)
+        for dialled in (8, 12):
+            b.reset()
+            await it.until(lambda: b.connections >= dialled and it.state("b") is State.ALIVE)  # noqa: B023 - awaited here
+        assert b.asked.count("debug_traceBlockByHash") == 1
+        assert b.asked.count("web3_clientVersion") >= 2
+
+
 async def test_a_second_node_of_another_chain_is_never_used_even_when_it_is_the_only_one_left() -> None:
     port = free_port()
     node = await Anvil.start(port=port)
@@ -261,6 +289,18 @@ async def test_two_of_two_must_agree_a_liar_is_trouble_and_its_end_the_end_of_it
         be_honest(b)
         await it.until(lambda: it.quorum.trouble is None and it.quorum.certain(head) == head)
         assert [one is None for one in it.told] == [False, True]
+
+
+async def test_a_reorganisation_is_agreed_upon_again() -> None:
+    async with providers() as (chain, (a, b)), followed(a.ws, b.ws, quorum=2) as it:
+        await chain.speak(5)
+        head = await chain.height()
+        await it.until(lambda: it.quorum.certain(head) == head)
+        await chain.reorg(3)
+        await it.until(lambda: bool(it.ledger.reverts))
+        await it.until(lambda: it.quorum.certain(head) == head)
+        await it.caught_up(chain)
+        assert it.quorum.trouble is None
 
 
 async def test_fewer_live_nodes_than_the_quorum_is_trouble_too() -> None:
