@@ -56,6 +56,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
             Panel("Node calls", "JSON-RPC calls a second by outcome.", (("{{provider}} {{outcome}}", "sum by (provider, outcome) (rate(seawall_rpc_requests_total[1m]))"),), unit="reqps"),
             Panel("Node call latency", "p99 by method.", (("{{method}}", "histogram_quantile(0.99, sum by (le, method) (rate(seawall_rpc_request_duration_seconds_bucket[5m])))"),), unit="s"),
             Panel("Capabilities", "What the node offers; 0 is a degradation.", (("{{capability}}", "seawall_chain_capability"),), "timeline", height=7),
+            Panel("Nodes", "What we think of each node; the lead moves away from any that is not alive.", (("{{provider}} {{state}}", "seawall_node_state"),), "timeline", width=24, height=7),
         ),
     ),
     (
