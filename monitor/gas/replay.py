@@ -46,20 +46,21 @@ class Replay:
         return _ENCODER.encode(wire(forecast))
 
     def _learn(self, number: int) -> None:
+        """Hand the row over; ask for a fit and adopt it where the schedule says. A failed fit leaves the last good model."""
         features = self._forecaster.features
-        self._worker.add(number, features.vector, features.x)
-        if features.count == self._adopt_at:
-            self._adopt_at = None
-            try:
+        try:
+            self._worker.add(number, features.vector, features.x)
+            if features.count == self._adopt_at:
+                self._adopt_at = None
                 self._adopted = features.count, self._worker.take()
-            except FitFailed:
-                self.failures += 1
+            if features.count >= self._next_fit and self._adopt_at is None:
+                self._next_fit = min(int(features.count * GROWTH), features.count + MOST_APART)
+                self._worker.ask()
+                self._adopt_at = features.count + ADOPTED_AFTER
+        except FitFailed:
+            self.failures += 1
         if self._adopted is not None and features.count == self._adopted[0]:
             self._forecaster.adopt(self._adopted[1])  # once more when a reorganisation has taken it back
-        if features.count >= self._next_fit and self._adopt_at is None:
-            self._worker.ask()
-            self._adopt_at = features.count + ADOPTED_AFTER
-            self._next_fit = min(int(features.count * GROWTH), features.count + MOST_APART)
 
 
 def wire(forecast: Forecast) -> dict[str, Any]:

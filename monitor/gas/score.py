@@ -44,10 +44,14 @@ class Tally:
 
     def report(self, fee: Table, first: int) -> dict[str, Any]:
         """`fee` is each row's base fee in gwei; rows before `first` were for learning and do not count."""
-        ahead = {f"h{h}": _ahead(values, fee, h, first) for h, values in self._ahead.items() if len(fee) - h > first}
-        caps = {f"cap{k}": _caps(values, fee, k, first) for k, values in self._caps.items()}
+        ahead = {f"h{h}": _ahead(given, fee, h, first) for h, given in self._ahead.items() if _any(given, fee, h, first)}
+        caps = {f"cap{k}": _caps(given, fee, k, first) for k, given in self._caps.items() if _any(given, fee, k, first)}
         waits = {f"wait{n}": _waiting(self._reservation, fee, n, first) for n in WAITS} if self._reservation else {}
         return {**ahead, **caps, **waits}
+
+
+def _any(answers: Table, fee: Table, blocks: int, first: int) -> bool:
+    return bool(np.isfinite(answers[first : max(len(fee) - blocks, first), 0]).any())
 
 
 def _ahead(answers: Table, fee: Table, horizon: int, first: int) -> dict[str, float]:

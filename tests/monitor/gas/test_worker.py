@@ -1,0 +1,76 @@
+"""The process that fits: rows over the pipe, a model back, and what happens when it cannot or is no more."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from detectors.gas.features import DEEP, Features
+from detectors.gas.fitting import LEAST, fit
+from monitor.gas.worker import FitFailed, Worker
+from tests.support.chain_of_fees import headers
+
+CHAIN = headers(LEAST + DEEP + 40)
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    with Worker() as started:
+        yield started
+
+
+def feed(worker: Worker, count: int) -> tuple[np.ndarray, np.ndarray]:
+    features, vectors, x = Features(), [], []
+    for header in CHAIN[:count]:
+        vectors.append(features.observe(header).astype(np.float32))
+        x.append(features.x)
+        worker.add(header.number, features.vector, features.x)
+    return np.stack(vectors), np.array(x)
+
+
+def test_the_model_is_the_one_a_fit_at_home_would_give_on_what_cannot_be_reverted(worker: Worker) -> None:
+    vectors, x = feed(worker, len(CHAIN))
+    worker.ask()
+    model = worker.take()
+    settled = len(CHAIN) - DEEP
+    at_home = fit(vectors[:settled], x[:settled], CHAIN[0].number, CHAIN[settled - 1].number)
+    assert (model.first, model.last) == (CHAIN[0].number, CHAIN[settled - 1].number)
+    assert (model.linear.beta == at_home.linear.beta).all()
+
+
+def test_a_reverted_header_is_never_learned_from(worker: Worker) -> None:
+    feed(worker, LEAST + DEEP)
+    other = headers(DEEP, seed=5, first=CHAIN[LEAST].number)
+    features = Features()
+    for header in [*CHAIN[:LEAST], *other]:
+        vector = features.observe(header)
+        if header.number >= other[0].number:
+            worker.add(header.number, vector, features.x)
+    worker.ask()
+    assert worker.take().last == CHAIN[LEAST - 1].number
+
+
+def test_a_fit_on_too_little_says_so_and_the_worker_lives_on(worker: Worker) -> None:
+    feed(worker, 1_000)
+    worker.ask()
+    with pytest.raises(FitFailed, match="2000 headers"):
+        worker.take()
+    for header in CHAIN[1_000:]:
+        worker.add(header.number, np.zeros(167), 0.0)
+    worker.ask()
+    assert worker.take().last > 0
+
+
+def test_a_dead_process_is_a_failure_not_a_hang(worker: Worker) -> None:
+    assert worker._process is not None
+    worker._process.kill()
+    worker._process.join(10)
+    with pytest.raises(FitFailed, match="died"):
+        worker.take()
+    with pytest.raises(FitFailed, match="died"):
+        worker.ask()
+
+
+def test_an_unstarted_worker_says_what_to_do() -> None:
+    with pytest.raises(FitFailed, match="enter the worker"):
+        Worker().ask()
