@@ -160,7 +160,9 @@ async def test_a_provider_that_answers_but_stands_still_is_demoted_and_comes_bac
             async with speaking(chain):
                 await chain.speak(2)
                 stuck.freeze()
+                dialled = a.connections
                 await it.until(lambda: it.lead == "b" and it.state("a") is State.OUT_OF_SYNC)
+                await it.until(lambda: a.connections >= dialled + 4)  # whoever waited there was told
                 stuck.thaw()
                 await it.until(lambda: it.state("a") is State.ALIVE)
             await it.caught_up(chain)
