@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from monitor.demo.anvil import Anvil
+from monitor.demo.attacks import launch
+from monitor.demo.scenery import REENTRANCY
 from tests.support.daemon import Daemon, settings
 from tests.support.fault_proxy import FaultProxy
 from tests.support.providers import be_honest, lie_about_hashes, refuse_traces
+from tests.support.show import scene
 
 
 @contextlib.asynccontextmanager
@@ -90,3 +93,36 @@ async def test_two_that_must_agree_and_do_not_turn_the_flags_unknown_until_they_
         await daemon.until("unknown", because="too few answer")
         b.clear()
         await daemon.until("run")
+
+
+async def test_a_pause_does_not_wait_for_the_quorum_and_a_release_does(tmp_path: Path) -> None:
+    async with (
+        scene(1, kinds=(REENTRANCY,), private=False) as show,
+        FaultProxy(show.anvil.ws) as a,
+        FaultProxy(show.anvil.ws) as b,
+    ):
+        await show.by_hand()
+        (attack,) = show.stage.attacks
+        config = settings(tmp_path, a.ws, watch=attack.victim, blind_after="600s")
+        config["chains"]["test"] |= {"nodes": [{"name": "a", "ws": a.ws}, {"name": "b", "ws": b.ws}], "quorum": 2}
+        config["policies"]["default"] |= {"min_open": "1s", "half_open": [1.0], "half_open_step": "1s"}
+        async with Daemon(tmp_path, config) as daemon:
+            await show.mine()
+            await daemon.until("run")
+            lie_about_hashes(b)
+            await launch(attack, show.wallet)
+            await daemon.until("pause", recorded=True)
+            await show.mine()
+            await daemon.until_held("included")
+            await show.node.call("anvil_mine", ["0x64"])
+            top = int(await show.node.call("eth_blockNumber", []), 16)
+            async with asyncio.timeout(30):
+                while await _height(daemon) < top:  # noqa: ASYNC110 - seen from outside
+                    await asyncio.sleep(0.05)
+            await asyncio.sleep(3.0)  # three times as long as the hold would last if its block counted as final
+            assert (await daemon.flag() or {})["state"] == "pause"
+            be_honest(b)
+            async with asyncio.timeout(30):
+                while (await daemon.flag() or {})["state"] != "run":
+                    await show.mine()
+                    await asyncio.sleep(0.5)
