@@ -16,7 +16,8 @@ REMAINING = (1, 2, 3, 5, 8, 12, 18, 25, 50, 110, 200)
 PRICED_AS = (1, 2, 3, 6, 9, 14, 21, 33, 75, 150, 250)
 """The wait each of those is priced as: the middle of the stretch it stands for."""
 
-RIDGE = 20.0
+RIDGE = 200.0
+"""Rows of doubt about each coefficient but the constant: that one holds the bar between sending and waiting."""
 FAR = 6.0
 
 
@@ -43,12 +44,14 @@ def fit_stopping(points: Vector, edges: Vector, x: Vector, starts: NDArray[np.in
     bases = _basis(shown, mean, scale).astype(np.float32)
     price = np.exp(x)
     paid = price[starts + LONGEST]
+    penalty = RIDGE * np.eye(bases.shape[1])
+    penalty[-1, -1] = 0.0
     betas: dict[int, Vector] = {}
     for remaining in range(1, LONGEST + 1):
         rows = starts + LONGEST - remaining
         basis, now = bases[rows], price[rows]
         cost = np.clip(paid / now, 0.3, 3.0).astype(np.float32)
-        gram = (basis.T @ basis).astype(np.float64) + RIDGE * np.eye(basis.shape[1])
+        gram = (basis.T @ basis).astype(np.float64) + penalty
         beta: Vector = np.linalg.solve(gram, (basis.T @ cost).astype(np.float64)).astype(np.float64)
         betas[remaining] = beta
         paid = np.where(basis @ beta >= 1.0, now, paid).astype(np.float64)
