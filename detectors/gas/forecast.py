@@ -9,9 +9,13 @@ import numpy as np
 from detectors.gas.advice import REMAINING
 from detectors.gas.calibration import AHEAD_EDGES, CAP_BLOCKS, CAP_LEVELS, EDGES, LEVELS, WIDTH_OF, bounds, ordered, track
 from detectors.gas.features import DEEP, HORIZONS, Clock, Features, Header, Vector
-from detectors.gas.model import Cold, Model, Raw
+from detectors.gas.model import INNER, LEAST_WIDTH, Cold, Model, Raw
 
 GWEI = 1e9
+WATCHED = (5, 10, 25, 50)
+CONGESTED = 6.0
+"""The surprise from which a chain counts as congested: worth saying, never a reason to pause."""
+
 KEPT = 2048
 """Answers remembered until they have come true: more than the longest horizon and the deepest rewind together."""
 
@@ -22,6 +26,7 @@ _BACK = np.array(
     [HORIZONS[i] - 1 for i in range(len(HORIZONS)) for _ in LEVELS] + [k - 1 for k in CAP_BLOCKS for _ in CAP_LEVELS]
 )
 _STEPS = np.array(HORIZONS) - 1
+_WATCHED = np.array([HORIZONS.index(blocks) for blocks in WATCHED])
 
 
 class Forecast(msgspec.Struct, frozen=True):
@@ -38,6 +43,8 @@ class Forecast(msgspec.Struct, frozen=True):
     reservation: dict[int, float]
     model: str
     degraded: str | None
+    surprise: float = 0.0
+    """How many of its own widths the fee has left what was forecast of it, at the worst of `WATCHED` blocks before."""
 
 
 class _Mark(NamedTuple):
@@ -56,9 +63,9 @@ class Forecaster:
         self._shift = np.zeros(EDGES)
         self._answers = 0.0
         self._shaken = 0
+        self._surprise = 0.0
         self._x = np.full(KEPT, np.nan)
         self._edges = np.full((KEPT, EDGES), np.nan)
-        self._widths = np.ones((KEPT, len(HORIZONS)))
         self._marks: deque[_Mark] = deque(maxlen=DEEP)
         self.forecast: Forecast | None = None
 
@@ -110,7 +117,9 @@ class Forecaster:
         now[AHEAD_EDGES:] = np.repeat(highest[np.array(CAP_BLOCKS) - 1], len(CAP_LEVELS))
         rows = origins % KEPT
         realised = np.where(origins >= 0, now - self._x[rows], np.nan)
-        self._shift = track(self._shift, self._answers, realised, self._edges[rows, np.arange(EDGES)])
+        edges = self._edges[rows, np.arange(EDGES)]
+        self._surprise = _surprise(realised, edges)
+        self._shift = track(self._shift, self._answers, realised, edges)
         self._answers += 1.0
 
     def _answer(self, vector: Vector) -> Forecast:
@@ -138,10 +147,21 @@ class Forecaster:
         reservation = dict(zip(REMAINING, (fee * waiting).tolist(), strict=True)) if waiting is not None else {}
         shaken = f"a hole in the headers, {SHAKEN_FOR - self._shaken} headers ago" if self._shaken else None
         cold = None if isinstance(model, Model) else f"nothing fitted yet after {features.count} headers"
-        return Forecast(features.number or 0, features.next_fee, ahead, caps, reservation, model.name, shaken or cold)
+        return Forecast(
+            features.number or 0, features.next_fee, ahead, caps, reservation, model.name, shaken or cold, self._surprise
+        )
 
     def _again(self, why: str) -> Forecast | None:
         return self.forecast and msgspec.structs.replace(self.forecast, degraded=why)
+
+
+def _surprise(realised: Vector, edges: Vector) -> float:
+    """Realised increments against the inner intervals that had been given for them; 0 while nothing has come true."""
+    many = len(HORIZONS), len(LEVELS)
+    ahead, came = edges[:AHEAD_EDGES].reshape(many)[_WATCHED], realised[:AHEAD_EDGES].reshape(many)[_WATCHED, 0]
+    widths = np.maximum((ahead[:, 2] - ahead[:, 1]) / INNER, LEAST_WIDTH)
+    away = np.abs(came - (ahead[:, 1] + ahead[:, 2]) / 2.0) / widths
+    return float(np.nan_to_num(away).max())
 
 
 def _sane(header: Header) -> bool:

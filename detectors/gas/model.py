@@ -30,7 +30,7 @@ LOOK = np.concatenate(
 
 _SMOOTH = np.array([GAPS.index(span) for span in SMOOTH])
 _ROOT = np.sqrt(np.array(HORIZONS) - 1.0)
-_LEAST_WIDTH = 1e-4
+LEAST_WIDTH = 1e-4
 _NORMAL = np.array([NormalDist().inv_cdf(tau) for tau in TAUS])
 
 
@@ -51,7 +51,7 @@ class Cold:
     def predict(self, vector: Vector, count: int) -> Raw:
         """Raw answers after `count` headers."""
         points = np.zeros(len(HORIZONS)) if count < PERSIST_UNTIL else -vector[_SMOOTH]
-        widths = np.maximum(_volatility(vector) * _ROOT, _LEAST_WIDTH)
+        widths = np.maximum(_volatility(vector) * _ROOT, LEAST_WIDTH)
         return Raw(points, _spread(points, widths, _NORMAL), widths)
 
 
@@ -85,7 +85,7 @@ class Model(msgspec.Struct, frozen=True):
         else:
             ahead = edges[:AHEAD_EDGES].reshape(len(HORIZONS), len(LEVELS))
             widths = (ahead[:, 2] - ahead[:, 1]) / INNER
-        return Raw(points, edges, np.maximum(widths, _LEAST_WIDTH))
+        return Raw(points, edges, np.maximum(widths, LEAST_WIDTH))
 
     def answers(self, vectors: Vector) -> tuple[Vector, Vector]:
         """Points and edges, (..., horizons) and (..., EDGES), for vectors (..., WIDTH)."""
@@ -106,7 +106,7 @@ def inputs(vectors: Vector | Single, linear: Vector, mean: Single, scale: Single
 
 
 def _volatility(vectors: Vector) -> Vector:
-    found: Vector = np.maximum(vectors[..., LAYOUT["volatility"].start + 1], _LEAST_WIDTH)
+    found: Vector = np.maximum(vectors[..., LAYOUT["volatility"].start + 1], LEAST_WIDTH)
     return found
 
 

@@ -11,7 +11,7 @@ from detectors.gas.advice import LONGEST, REMAINING, fit_stopping
 from detectors.gas.calibration import CAP_BLOCKS
 from detectors.gas.features import HORIZONS, Features, Header
 from detectors.gas.fitting import LEAST, Effort, fit
-from detectors.gas.forecast import SHAKEN_FOR, Forecast, Forecaster
+from detectors.gas.forecast import CONGESTED, SHAKEN_FOR, Forecast, Forecaster
 from detectors.gas.model import Model
 from tests.support.chain_of_fees import headers
 
@@ -121,6 +121,18 @@ def test_a_reorganisation_past_the_adoption_gives_the_old_model_back(model: Mode
     assert forecaster.model is model
     assert forecaster.rewind(CHAIN[2_590].number)
     assert forecaster.model is not model
+
+
+def test_a_rush_leaves_the_forecast_by_many_widths_and_an_ordinary_hour_does_not(model: Model) -> None:
+    forecaster = run(CHAIN[:3_000], model)
+    ordinary = max(sound(forecaster.observe(header)).surprise for header in CHAIN[3_000:3_100])
+    header = CHAIN[3_099]
+    for _ in range(40):
+        fee = forecaster.features.next_fee
+        header = Header(header.number + 1, header.timestamp + 12, fee, header.gas_limit, header.gas_limit)
+        forecaster.observe(header)
+    assert ordinary < CONGESTED
+    assert sound(forecaster.forecast).surprise > CONGESTED
 
 
 def test_a_header_told_twice_changes_nothing(model: Model) -> None:
