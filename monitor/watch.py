@@ -44,6 +44,9 @@ WAITING = 20_000
 YIELD_EVERY = 0.003
 """Seconds of judging on end before other tasks get a turn."""
 
+RECONNECT_WITHIN = 2.0
+"""Seconds that a simulation cut off waits for its connection to come back."""
+
 _LOOK_WITHIN = 5.0
 
 
@@ -315,7 +318,7 @@ class ChainWatch:
         """Simulate on the newest head and judge; if a block came meanwhile, once more on that one."""
         for _ in range(2):
             before = self.feeds.pending.before(tx)
-            first = await self.feeds.executions.simulate(tx, head, before)
+            first = await self._simulated(tx, head, before)
             if isinstance(first, Unjudged):
                 metrics.UNJUDGED.labels(self.chain, first.reason).inc()
             judged, _ = await self.judging.take(first)
@@ -326,6 +329,18 @@ class ChainWatch:
             head = await self._settled()
         if tx.id in self.judging.pipeline.pending_holds().get(self.chain, ()):
             self.feeds.pending.track(tx.id)
+
+    async def _simulated(self, tx: Transaction, head: Position, before: Sequence[Transaction]) -> Execution | Unjudged:
+        """Once more after a reconnect: another's trace, too long for any connection, may have ended ours under us."""
+        first = await self.feeds.executions.simulate(tx, head, before)
+        if isinstance(first, Execution) or first.reason != UNREACHABLE:
+            return first
+        try:
+            async with asyncio.timeout(RECONNECT_WITHIN):
+                await self.nodes.simulations.ready()
+        except TimeoutError:
+            return first
+        return await self.feeds.executions.simulate(tx, head, before)
 
     def _concerns(self, execution: Execution | Unjudged) -> bool:
         """Does it touch anything watched?"""

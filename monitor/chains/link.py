@@ -31,8 +31,11 @@ STEADY = 1.0
 ANSWERS_WITHIN = 1.0
 """Seconds the first answer of a connection may take; doubles with each try until the node is given the longest."""
 LONGEST_ANSWER = 8.0
-LANES = {"heads": 64 * MIB, "pending": 4 * MIB, "requests": 64 * MIB, "traces": 64 * MIB}
-"""The longest message each connection takes: logs and traces are long, a pending transaction is not."""
+LANES = {"heads": 64 * MIB, "pending": 4 * MIB, "requests": 64 * MIB, "simulations": 16 * MIB, "traces": 64 * MIB}
+"""The longest message each connection takes: logs and traces are long, a pending transaction is not.
+
+Simulations have one of their own: a pending transaction whose trace is longer than we take ends the connection it was asked on.
+"""
 
 
 class LaneState(msgspec.Struct, frozen=True):
@@ -210,7 +213,7 @@ class LinkState(msgspec.Struct, frozen=True):
 
 
 class Link:
-    """One node's four lanes. `chain` is CAIP-2 (`eip155:N`), `provider` the node's name in the configuration.
+    """One node's five lanes. `chain` is CAIP-2 (`eip155:N`), `provider` the node's name in the configuration.
 
     `changed` is called whenever one of them came up or went down.
     """
@@ -221,14 +224,14 @@ class Link:
         self.provider = provider
         self.changed: Callable[[], None] = lambda: None
         self._url = url
-        self.heads, self.pending, self.requests, self.traces = (
+        self.heads, self.pending, self.requests, self.simulations, self.traces = (
             Lane(name, url, chain=chain, provider=provider, pulse=pulse, changed=self._changed) for name in LANES
         )
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
         """All of them."""
-        return self.heads, self.pending, self.requests, self.traces
+        return self.heads, self.pending, self.requests, self.simulations, self.traces
 
     @property
     def state(self) -> LinkState:

@@ -104,7 +104,7 @@ class Policy(Part, frozen=True, kw_only=True):
     min_open: Annotated[Seconds, Positive] = 600.0
     max_open: Annotated[Seconds, Positive] = 86400.0
     pending_hold_blocks: Annotated[int, Meta(ge=2, le=100)] = 2
-    half_open: Annotated[tuple[Annotated[float, Meta(gt=0, le=1)], ...], Meta(max_length=20)] = (0.01, 0.1, 1.0)
+    half_open: Annotated[tuple[Annotated[float, Meta(gt=0, le=1)], ...], Meta(min_length=1, max_length=20)] = (0.01, 0.1, 1.0)
     half_open_step: Annotated[Seconds, Positive] = 300.0
     max_paused_share: Annotated[Share, Meta(description="Beyond this share of integrations, page instead of pausing.")] = 0.5
 
