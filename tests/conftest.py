@@ -1,11 +1,27 @@
-"""What every test shares: no deadline on property tests, and the recursion limit under which the daemon runs."""
+"""What every test shares: what counts as slow, no deadline on property tests, and the daemon's recursion limit."""
 
+import pytest
 from hypothesis import settings
 
 from monitor.chains.traces import allow_deep
 
 settings.register_profile("house", deadline=None)  # a busy machine is not a bug
 settings.load_profile("house")
+
+REAL_PARTS = frozenset(
+    f"tests.support.{name}"
+    for name in ("alertmanager", "browser", "bytecode", "chain", "daemon", "following", "prometheus", "show", "tapes")
+) | {"monitor.demo.anvil", "benchmarks.ingest"}
+"""Modules that start a node, a daemon or another program."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test file that starts real parts is slow: `make check` leaves it out, `make test` runs it."""
+    for item in items:
+        module = getattr(item, "module", None)
+        used = {getattr(value, "__module__", None) for value in vars(module).values()} if module is not None else set()
+        if used & REAL_PARTS:
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_collection_finish() -> None:
