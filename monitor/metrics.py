@@ -50,6 +50,7 @@ REORGS = _counter("seawall_reorgs_total", "Reorganisations followed.", "chain")
 CAPABILITY = _gauge("seawall_chain_capability", "1 where the node offers it, 0 where we do without.", "chain", "capability")
 BLOCK_SECONDS = _histogram("seawall_block_process_seconds", "From a block seen to its commit.", _BLOCKS, "chain")
 
+POOLS_UNREAD = _gauge("seawall_pools_unread", "Watched contracts whose last read told no state.", "chain")
 EVENTS = _counter("seawall_events_total", "Events through the pipeline.", "chain", "kind")
 DROPPED = _counter("seawall_subscription_dropped_total", "Items a feed lost by its declared rule.", "chain", "topic")
 QUEUE_DEPTH = _gauge("seawall_queue_depth", "Items waiting.", "queue")

@@ -1,4 +1,4 @@
-"""One chain watched: blocks and pending transactions from its feeds through judging, to a cursor that passes nothing unseen."""
+"""One chain watched: block by block from its feeds through judging, to a cursor that passes nothing unseen."""
 
 import asyncio
 import pickle
@@ -10,9 +10,10 @@ import msgspec
 import structlog
 
 from detectors.base import Detector
-from detectors.events import Event, Gap, PoolState, Position, Reverted, Transaction, Unjudged
+from detectors.events import Event, Gap, PoolState, Position, Reverted, Unjudged
 from detectors.execution import Execution
 from monitor import metrics
+from monitor.arrivals import Arrivals
 from monitor.breaker.flags import FlagBoard
 from monitor.breaker.machine import Cursor
 from monitor.chains.capabilities import Capabilities
@@ -28,24 +29,15 @@ from monitor.feeds.prices import PoolPrices
 from monitor.feeds.quorum import Quorum
 from monitor.journal.snapshots import Snapshots
 from monitor.judging import Judging
-from monitor.stream import Queue, Rule
+from monitor.newest import Newest
 
 log = structlog.get_logger()
-
-SIMULATIONS = 4
-"""Pending transactions simulated at once."""
 
 SECOND_LOOKS = 4
 """Ordered traces of one block asked for at once."""
 
-WAITING = 20_000
-"""Pending transactions that may wait to be simulated; beyond, the oldest are shed and counted as unjudged."""
-
 YIELD_EVERY = 0.003
 """Seconds of judging on end before other tasks get a turn."""
-
-RECONNECT_WITHIN = 2.0
-"""Seconds that a simulation cut off waits for its connection to come back."""
 
 _LOOK_WITHIN = 5.0
 
@@ -106,20 +98,21 @@ class ChainWatch:
         self.schema = schema
         self.snapshot_every = snapshot_every
         self.judges = judges
-        self.head: Position | None = None
-        self._newest: Ingested | None = None
-        self.base_fee = 0
-        self._idle = asyncio.Event()
-        """Set while there is a head and no block is being processed."""
-        self._queue: Queue[Transaction] = Queue(WAITING, Rule.DROP_OLDEST)
+        self.newest = Newest(chain)
+        self.arrivals = Arrivals(feeds.pending, feeds.executions, nodes.simulations, judging, self.newest, self.watched)
+        self._last: Ingested | None = None
+
+    @property
+    def head(self) -> Position | None:
+        """The newest block that was judged."""
+        return self.newest.position
 
     async def run(self) -> None:
         """Follow blocks and pending transactions until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._old_fears(self.feeds.heads.tip), name=f"{self.chain}/old fears")
             tasks.create_task(self._blocks(), name=f"{self.chain}/blocks")
-            tasks.create_task(self._arrivals(), name=f"{self.chain}/pending")
-            tasks.create_task(self._simulations(), name=f"{self.chain}/simulations")
+            tasks.create_task(self.arrivals.run(), name=f"{self.chain}/arrivals")
             tasks.create_task(self.feeds.quorum.run(self._show), name=f"{self.chain}/quorum")
 
     def adapt(self, capabilities: Capabilities) -> None:
@@ -136,7 +129,7 @@ class ChainWatch:
         for tx in fears:
             self.feeds.pending.track(tx)
         while fears:
-            await self._idle.wait()
+            await self.newest.settled()
             try:
                 for tx, wire in zip(fears, await self.feeds.evm.transactions(fears, within=_LOOK_WITHIN), strict=True):
                     if wire is None or wire.block is None:
@@ -163,8 +156,8 @@ class ChainWatch:
     async def _turned(self, step: Reverted | Gap) -> bool:
         await self.judging.take(step)
         if isinstance(step, Reverted):
-            self._idle.clear()
-            self.head = self._newest = None
+            self.newest.reverted()
+            self._last = None
         return True
 
     async def _block(self, step: Ingested) -> bool:
@@ -174,10 +167,11 @@ class ChainWatch:
         failed = [one.reason for one in executions if isinstance(one, Unjudged)]
         if UNREACHABLE in failed or (failed and self.nodes.moves != moves):
             return False  # by no fault of the block: the node went away, or another was asked for what it may not have yet
-        self._idle.clear()
+        self.newest.judging()
         await self.judging.take(step.opening)
         decided = await self._judge(executions)
         states = await self._states(position, step.at, self._touched(step, executions))
+        self._look_for_unread()
         for event in (*states, *self.feeds.prices.take(states)):
             decided |= await self._take(event)
         closing = step.closing(time.time())
@@ -203,7 +197,7 @@ class ChainWatch:
 
         async def look(first: Execution) -> Execution | Unjudged:
             async with places:
-                return await self.feeds.executions.storage(first, first.position or self._at_head())
+                return await self.feeds.executions.storage(first, first.position or self.newest.at())
 
         for look_again in asyncio.as_completed([look(first) for first in wants.values()]):
             decided |= await self._second(await look_again)
@@ -229,6 +223,18 @@ class ChainWatch:
                 self.board.lost_sight(self.chain, str(error))
                 await asyncio.sleep(0.2)
 
+    def _look_for_unread(self) -> None:
+        """A watched contract that never told its state is not watched: its integrations are unknown, with the reason."""
+        pools = self.feeds.pools
+        metrics.POOLS_UNREAD.labels(self.chain).set(len(pools.unread))
+        hidden = {
+            watched.integration: f"{contract} never told its state as a {pools.kind(contract)}; `seawall doctor` looks at it"
+            for contract in sorted(pools.never)
+            for watched in self.judging.pipeline.integrations_of(self.chain, [contract])
+        }
+        if self.board.hide(self.chain, hidden):
+            log.warning("contracts_unreadable", chain=self.chain, contracts=sorted(pools.never))
+
     def _touched(self, step: Ingested, executions: Sequence[Execution | Unjudged]) -> set[str]:
         """Watched contracts that this block had to do with; tokens that moved there are followed from now on."""
         touched = {entry.address for entry in step.logs}
@@ -245,9 +251,8 @@ class ChainWatch:
     async def _committed(self, step: Ingested, *, decided: bool) -> None:
         """The block is done: the flags may trust it, pending ones are simulated on it, the cursor moves now and then."""
         position = step.block.position
-        self.head, self.base_fee = position, step.block.base_fee or 0
-        self._newest = step
-        self._idle.set()
+        self._last = step
+        self.newest.judged(position, step.block.base_fee or 0)
         self._show()
         await self.feeds.pending.mined(step.block.transactions, position)
         if decided or position.height % self.snapshot_every == 0:
@@ -261,8 +266,8 @@ class ChainWatch:
             self.board.blind_now(self.chain, "the node has no call tracer, nothing can be judged: see `seawall doctor`")
         elif (trouble := self.feeds.quorum.trouble) is not None:
             self.board.blind_now(self.chain, trouble)
-        elif self._newest is not None:
-            self.board.saw_head(self.chain, self._newest.block.position, float(self._newest.block.timestamp))
+        elif self._last is not None:
+            self.board.saw_head(self.chain, self._last.block.position, float(self._last.block.timestamp))
 
     async def save(self, position: Position) -> None:
         """Keep the detectors' state after this block; a failure costs a longer restart, nothing else."""
@@ -272,104 +277,3 @@ class ChainWatch:
             await asyncio.to_thread(self.snapshots.save, self.chain, position, self.schema, blob)
         except JournalError as error:
             log.warning("snapshot_failed", chain=self.chain, error=str(error))
-
-    async def _arrivals(self) -> None:
-        """What the pending feed gives: transactions to simulate, fates to judge, losses to admit."""
-        async for event in self.feeds.pending.follow():
-            if isinstance(event, Transaction):
-                if event.to is None or len(event.input) > len("0x") or event.to in self.watched:
-                    self._queue.offer(event)
-                    metrics.QUEUE_DEPTH.labels("simulate").set(len(self._queue))
-            else:
-                await self.judging.take(event)
-            if lost := self._queue.take_lost():
-                metrics.DROPPED.labels(self.chain, "simulate").inc(lost)
-                metrics.UNJUDGED.labels(self.chain, "shed").inc(lost)
-                await self.judging.take(
-                    Gap(chain=self.chain, at=time.time(), feed="simulate", lost=lost, reason="more than is judged in time")
-                )
-
-    async def _simulations(self) -> None:
-        """Simulate pending transactions, a few side by side, in the order they came."""
-        places = asyncio.Semaphore(SIMULATIONS)
-
-        async def one(tx: Transaction, head: Position) -> None:
-            try:
-                await self._simulate(tx, head)
-            except Exception as error:
-                # The one place that decides for pending ones: this transaction is unjudged, the others go on.
-                metrics.UNJUDGED.labels(self.chain, "error").inc()
-                log.exception("simulation_failed", chain=self.chain, tx=tx.id, error=str(error))
-            finally:
-                places.release()
-
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                await places.acquire()
-                tx = await self._queue.get()
-                if not executable(tx, self.base_fee):
-                    places.release()
-                    metrics.UNJUDGED.labels(self.chain, "underpriced").inc()
-                    continue
-                head = self.head or await self._settled()
-                tasks.create_task(one(tx, head), name=f"{self.chain}/simulate")
-
-    async def _simulate(self, tx: Transaction, head: Position) -> None:
-        """Simulate on the newest head and judge; if a block came meanwhile, once more on that one."""
-        for _ in range(2):
-            before = self.feeds.pending.before(tx)
-            first = await self._simulated(tx, head, before)
-            if isinstance(first, Unjudged):
-                metrics.UNJUDGED.labels(self.chain, first.reason).inc()
-            judged, _ = await self.judging.take(first)
-            if judged.wants and not judged.trips and isinstance(first, Execution):
-                await self._second(await self.feeds.executions.storage(first, head, tx, before))
-            if self._current(head) or not self._concerns(first):
-                break
-            head = await self._settled()
-        if tx.id in self.judging.pipeline.pending_holds().get(self.chain, ()):
-            self.feeds.pending.track(tx.id)
-
-    async def _simulated(self, tx: Transaction, head: Position, before: Sequence[Transaction]) -> Execution | Unjudged:
-        """Once more after a reconnect: another's trace, too long for any connection, may have ended ours under us."""
-        first = await self.feeds.executions.simulate(tx, head, before)
-        if isinstance(first, Execution) or first.reason != UNREACHABLE:
-            return first
-        try:
-            async with asyncio.timeout(RECONNECT_WITHIN):
-                await self.nodes.simulations.ready()
-        except TimeoutError:
-            return first
-        return await self.feeds.executions.simulate(tx, head, before)
-
-    def _concerns(self, execution: Execution | Unjudged) -> bool:
-        """Does it touch anything watched?"""
-        return isinstance(execution, Execution) and any(frame.ctx in self.watched for frame in execution.frames)
-
-    def _current(self, head: Position) -> bool:
-        """Is this still the newest block, with none being processed?"""
-        return head == self.head and self._idle.is_set()
-
-    async def _settled(self) -> Position:
-        """The newest head, once no block is being processed."""
-        await self._idle.wait()
-        return self._at_head()
-
-    def _at_head(self) -> Position:
-        if self.head is None:
-            raise NodeError(f"{self.chain}: no head yet")
-        return self.head
-
-
-def executable(tx: Transaction, base_fee: int) -> bool:
-    """Could the next block hold it? The base fee falls by an eighth at most (EIP-1559); wei per gas.
-
-    A transaction that no block will take is a free weapon: it would hold a pause for as long as it likes. Should the fee fall
-    later and a block take it after all, that block is judged.
-
-    >>> cheap = Transaction(chain="eip155:1", at=0.0, id="0x1", sender="0xa", to=None, value=0, input="0x", nonce=0, gas=1,
-    ...                     max_fee=87)
-    >>> executable(cheap, 100), executable(cheap, 99)
-    (False, True)
-    """
-    return tx.max_fee >= base_fee - base_fee // 8

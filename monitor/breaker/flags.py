@@ -96,6 +96,7 @@ class FlagBoard:
         self._sights: dict[str, Sight] = {spec.chain: Sight() for spec in self.specs.values()}
         self._emergency: dict[str, tuple[str, float]] = {}
         self._blind_since: dict[str, float] = {}
+        self._hidden: dict[str, dict[str, str]] = {}
         self._flags: dict[str, Flag] = {}
         self._marks: dict[str, str] = {}
         self._evaluated_at = float("-inf")
@@ -129,6 +130,14 @@ class FlagBoard:
         sight = self._sights.setdefault(chain, Sight())
         sight.seen_at, sight.why = float("-inf"), why
         self._evaluate(self.specs)
+
+    def hide(self, chain: str, why: Mapping[str, str]) -> bool:
+        """Integrations of this chain that cannot be seen, with the reason; all others can. Is that news?"""
+        if self._hidden.get(chain, {}) == why:
+            return False
+        self._hidden[chain] = dict(why)
+        self._evaluate(self.specs)
+        return True
 
     def beat(self) -> None:
         """The pipeline is alive; without a beat for PIPELINE_BOUND seconds every answer is unknown."""
@@ -179,7 +188,7 @@ class FlagBoard:
             return sight.why or f"no new head within {spec.blind_after:g} s"
         if sight.observed is not None and wall - sight.observed.time > spec.blind_after:
             return f"catching up: the newest processed head is {wall - sight.observed.time:.0f} s old"
-        return ""
+        return self._hidden.get(spec.chain, {}).get(spec.integration, "")
 
     def _flag(self, spec: Spec, now: float, wall: float) -> Flag:
         breaker, sight = self._breakers[spec.integration], self._sights[spec.chain]

@@ -130,3 +130,9 @@ async def test_a_pending_attack_that_is_dropped_while_we_were_dead_lets_go(tmp_p
                 await asyncio.sleep(0.5)
                 await show.mine()
             await daemon.until("run")
+
+
+async def test_a_contract_that_cannot_be_read_as_what_it_is_said_to_be_is_unknown_by_name(tmp_path: Path) -> None:
+    async with await Anvil.start(*BLOCKS) as node, Daemon(tmp_path, settings(tmp_path, node.ws, kind="erc4626")) as daemon:
+        flag = await daemon.until("unknown", because="never told its state as a erc4626")
+        assert flag["paused"] is True

@@ -17,7 +17,9 @@ TOKEN = "a-token-of-the-test"
 VAULT = "0x" + "b0" * 20
 
 
-def settings(folder: Path, node_ws: str, *, chain_id: int = 31337, blind_after: str = "3s", watch: str = VAULT) -> dict[str, Any]:
+def settings(
+    folder: Path, node_ws: str, *, chain_id: int = 31337, blind_after: str = "3s", watch: str = VAULT, kind: str = "holdings"
+) -> dict[str, Any]:
     """A configuration with one watched contract, enforced."""
     return {
         "version": 1,
@@ -27,7 +29,7 @@ def settings(folder: Path, node_ws: str, *, chain_id: int = 31337, blind_after: 
                 "block_time": "1s", "blind_after": blind_after,
             }
         },
-        "integrations": {"vault": {"chain": "test", "contracts": [{"address": watch, "kind": "holdings"}], "mode": "enforce"}},
+        "integrations": {"vault": {"chain": "test", "contracts": [{"address": watch, "kind": kind}], "mode": "enforce"}},
         "api": {
             "read": f"127.0.0.1:{free_port()}", "admin": f"127.0.0.1:{free_port()}",
             "tokens": [{"name": "ops", "secret": "${TOKEN}", "scopes": ["pause", "resume"]}],

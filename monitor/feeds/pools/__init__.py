@@ -48,6 +48,15 @@ class Pools:
         self._timeout = timeout
         self._seen: set[str] = set()
 
+    @property
+    def never(self) -> set[str]:
+        """Contracts that were asked and have never told their state."""
+        return self.unread - self._seen
+
+    def kind(self, contract: str) -> str:
+        """What a contract is read as."""
+        return "/".join(pool.kind for pool in self.pools.get(contract, ()))
+
     def saw(self, token: str, holder: str) -> None:
         """`token` moved in or out of `holder`: where that is watched for its holdings, the token is followed from now on."""
         for pool in self.pools.get(holder, ()):

@@ -1,0 +1,159 @@
+"""Pending transactions of one chain: taken from the feed in fair turns, simulated on the newest head, judged."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from detectors.events import Gap, Position, Transaction, Unjudged
+from detectors.execution import Execution
+from monitor import metrics
+from monitor.feeds.executions import LATE, OVERSIZE, UNREACHABLE, Executions
+from monitor.feeds.pending import Pending
+from monitor.judging import Judging
+from monitor.newest import Newest
+from monitor.turns import Turns
+
+log = structlog.get_logger()
+
+SIMULATIONS = 6
+"""Pending transactions simulated at once."""
+
+WAITING = 20_000
+"""Pending transactions that may wait to be simulated; beyond, they are shed and counted as unjudged."""
+
+RECONNECT_WITHIN = 2.0
+"""Seconds that a simulation cut off waits for its connection to come back."""
+
+_COSTLY = frozenset((LATE, OVERSIZE, UNREACHABLE))
+
+
+class Connection(Protocol):
+    """What simulations are asked on."""
+
+    async def ready(self) -> object:
+        """Wait until it is open."""
+
+
+class Arrivals:
+    """Judges what is pending. `watched` are the chain's watched contracts."""
+
+    def __init__(
+        self,
+        pending: Pending,
+        executions: Executions,
+        connection: Connection,
+        judging: Judging,
+        newest: Newest,
+        watched: frozenset[str],
+    ) -> None:
+        self.chain = newest.chain
+        self.pending = pending
+        self.executions = executions
+        self.connection = connection
+        self.judging = judging
+        self.newest = newest
+        self.watched = watched
+        self._turns = Turns(WAITING)
+
+    async def run(self) -> None:
+        """Take and simulate until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._arrive(), name=f"{self.chain}/pending")
+            tasks.create_task(self._simulate_all(), name=f"{self.chain}/simulations")
+
+    async def _arrive(self) -> None:
+        """What the pending feed gives: transactions to simulate, fates to judge, losses to admit."""
+        async for event in self.pending.follow():
+            if not isinstance(event, Transaction):
+                await self.judging.take(event)
+            elif event.to is None or len(event.input) > len("0x") or event.to in self.watched:
+                self._turns.offer(event)
+                metrics.QUEUE_DEPTH.labels("simulate").set(self._turns.size)
+            if lost := self._turns.take_lost():
+                metrics.DROPPED.labels(self.chain, "simulate").inc(lost)
+                metrics.UNJUDGED.labels(self.chain, "shed").inc(lost)
+                reason = "more than is judged in time"
+                await self.judging.take(Gap(chain=self.chain, at=time.time(), feed="simulate", lost=lost, reason=reason))
+
+    async def _simulate_all(self) -> None:
+        """A few side by side, senders in turn."""
+        places = asyncio.Semaphore(SIMULATIONS)
+
+        async def one(tx: Transaction) -> None:
+            costly = False
+            try:
+                costly = await self._simulate(tx)
+            except Exception as error:
+                # The one place that decides for pending ones: this transaction is unjudged, the others go on.
+                metrics.UNJUDGED.labels(self.chain, "error").inc()
+                log.exception("simulation_failed", chain=self.chain, tx=tx.id, error=str(error))
+            finally:
+                self._turns.done(tx.sender, costly=costly)
+                places.release()
+
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await places.acquire()
+                tx = await self._turns.take()
+                metrics.QUEUE_DEPTH.labels("simulate").set(self._turns.size)
+                tasks.create_task(one(tx), name=f"{self.chain}/simulate")
+
+    async def _simulate(self, tx: Transaction) -> bool:
+        """Simulate on the newest head and judge; if a block came meanwhile, once more on that one. Was it costly?"""
+        head = self.newest.position or await self.newest.settled()
+        if not executable(tx, self.newest.base_fee):
+            metrics.UNJUDGED.labels(self.chain, "underpriced").inc()
+            return False
+        for _ in range(2):
+            before = self.pending.before(tx)
+            first = await self._simulated(tx, head, before)
+            judged, _ = await self.judging.take(first)
+            if isinstance(first, Unjudged):
+                metrics.UNJUDGED.labels(self.chain, first.reason).inc()
+                return first.reason in _COSTLY
+            if judged.wants and not judged.trips:
+                await self._look_again(first, head, tx, before)
+            if self.newest.still(head) or not any(frame.ctx in self.watched for frame in first.frames):
+                break
+            head = await self.newest.settled()
+        if tx.id in self.judging.pipeline.pending_holds().get(self.chain, ()):
+            self.pending.track(tx.id)
+        return False
+
+    async def _simulated(self, tx: Transaction, head: Position, before: Sequence[Transaction]) -> Execution | Unjudged:
+        """Once more after a reconnect: another's trace, too long for any connection, may have ended ours under us."""
+        first = await self.executions.simulate(tx, head, before)
+        if isinstance(first, Execution) or first.reason != UNREACHABLE:
+            return first
+        try:
+            async with asyncio.timeout(RECONNECT_WITHIN):
+                await self.connection.ready()
+        except TimeoutError:
+            return first
+        return await self.executions.simulate(tx, head, before)
+
+    async def _look_again(self, first: Execution, head: Position, tx: Transaction, before: Sequence[Transaction]) -> None:
+        found = await self.executions.storage(first, head, tx, before)
+        if isinstance(found, Unjudged):
+            metrics.UNJUDGED.labels(self.chain, found.reason).inc()
+            await self.judging.take(found)
+        else:
+            await self.judging.take(msgspec.structs.replace(found, supersedes=True))
+
+
+def executable(tx: Transaction, base_fee: int) -> bool:
+    """Could the next block hold it? The base fee falls by an eighth at most (EIP-1559); wei per gas.
+
+    A transaction that no block will take is a free weapon: it would hold a pause for as long as it likes. Should the fee fall
+    later and a block take it after all, that block is judged.
+
+    >>> cheap = Transaction(chain="eip155:1", at=0.0, id="0x1", sender="0xa", to=None, value=0, input="0x", nonce=0, gas=1,
+    ...                     max_fee=87)
+    >>> executable(cheap, 100), executable(cheap, 99)
+    (False, True)
+    """
+    return tx.max_fee >= base_fee - base_fee // 8
