@@ -61,10 +61,16 @@ def _chains(chains: Mapping[str, ChainConfig], data: Any) -> Iterator[Problem]: 
         yield from _twice([node.name for node in chain.nodes], (*path, "nodes"), "two nodes are called {}")
 
 
+VIEWS = (".paused", ".state", ".max_share", ".risk")
+"""What follows an integration's id in a flag's key."""
+
+
 def _references(file: File, data: object) -> Iterator[Problem]:
     chains, policies = _written(data, "chains"), [*_written(data, "policies"), DEFAULT_POLICY]
     for name, integration in file.integrations.items():
         path = ("integrations", name)
+        if name.endswith(VIEWS):
+            yield path, f"{name[name.rindex('.') :]} at its end is a view of a flag ({', '.join(VIEWS)}); name it otherwise"
         if integration.chain not in chains:
             yield (*path, "chain"), _nothing("chain", integration.chain, chains)
         if integration.policy not in policies:

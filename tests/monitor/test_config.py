@@ -197,6 +197,13 @@ def test_one_mistake_is_one_problem_with_its_path_and_line(text: str, problem: s
     assert problems(text) == [problem]
 
 
+def test_an_integration_is_not_called_like_a_view_of_another_and_a_ladder_has_a_step() -> None:
+    (problem,) = problems(WHOLE.replace("  aave:", "  aave.paused:"))
+    assert problem.startswith("integrations.aave.paused: .paused at its end is a view of a flag")
+    (problem,) = problems(WHOLE + "policies: {default: {half_open: []}}\n")
+    assert problem.startswith("policies.default.half_open:")
+
+
 def test_two_chains_with_one_id_and_a_chain_that_would_always_be_blind() -> None:
     text = WHOLE + "policies: {}\n"
     text = text.replace(
