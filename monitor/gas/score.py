@@ -40,7 +40,9 @@ class Tally:
                 if int(blocks) in kept:
                     kept[int(blocks)][row] = values
         for remaining, price in answer.get("resv", {}).items():
-            self._reservation.setdefault(int(remaining), np.full(self._blocks, np.nan))[row] = price
+            if int(remaining) not in self._reservation:
+                self._reservation[int(remaining)] = np.full(self._blocks, np.nan)
+            self._reservation[int(remaining)][row] = price
 
     def report(self, fee: Table, first: int) -> dict[str, Any]:
         """`fee` is each row's base fee in gwei; rows before `first` were for learning and do not count."""
