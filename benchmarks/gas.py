@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from pyarrow import parquet  # type: ignore[import-untyped] # ships no types
+from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.backtest.page import page, picture
@@ -75,7 +76,7 @@ def run(name: str, headers: Sequence[Header], learn: int) -> Run:
     tallies = {model: Tally(len(headers)) for model in MODELS}
     took = np.full(len(headers), np.nan)
     pictured: list[list[float]] = []
-    with Progress(transient=True) as progress:
+    with Progress(transient=True, console=Console(stderr=True)) as progress:
         bar = progress.add_task(name, total=len(headers))
         for row, header in enumerate(headers):
             line = json.dumps(

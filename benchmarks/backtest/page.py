@@ -28,8 +28,9 @@ mainnet blocks, scored on the {report["scored"]:,} from {first:,} on.
 ## What is known, and what is forecast
 
 The next block's base fee is arithmetic (EIP-1559), and so is its blob fee (EIP-4844, 7691, 7918), an OP Stack chain's base fee
-(Holocene, Jovian) and Arbitrum's, given the backlog. `detectors/gas/exact.py` computes them in integers; the largest error over
-this run was {ours["h1"]["error_gwei"]:g} gwei. Everything further out is a distribution.
+(Holocene, Jovian) and Arbitrum's, given the backlog. `detectors/gas/exact.py` computes them in integers. In this run
+{ours["h1"]["wrong"]} answers for the next block were not exact: the headers' publisher had to assume those blocks' gas limits.
+Everything further out is a distribution.
 
 * **Features.** {WIDTH} numbers, each O(1) a header: how far the fee is from its moving averages, how full the last blocks
   were ({LAGS} of them), volatility, the same hour of earlier days, and {len(RATES)} timetables.

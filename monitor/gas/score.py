@@ -63,7 +63,7 @@ def _ahead(answers: Table, fee: Table, horizon: int, first: int) -> dict[str, fl
     truth, stay = fee[rows + horizon], fee[rows + 1]
     error = np.abs(point - truth).mean()
     if horizon == 1:
-        return {"error_gwei": float(np.abs(point - truth).max())}
+        return {"wrong": int((np.abs(point - truth) > 1e-9).sum()), "error_gwei": float(np.abs(point - truth).max())}
     in80, in95 = (truth >= q10) & (truth <= q90), (truth >= q025) & (truth <= q975)
     logs = np.log(np.maximum(np.stack([q025, truth, q975]), 1e-12))
     missed = np.maximum(logs[0] - logs[1], 0) + np.maximum(logs[1] - logs[2], 0)
