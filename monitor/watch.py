@@ -33,8 +33,8 @@ from monitor.newest import Newest
 
 log = structlog.get_logger()
 
-SECOND_LOOKS = 4
-"""Ordered traces of one block asked for at once."""
+SECOND_LOOKS = 1
+"""Ordered traces of one block asked for at once: each keeps a core of the node busy, and pending simulations need one too."""
 
 YIELD_EVERY = 0.003
 """Seconds of judging on end before other tasks get a turn."""
