@@ -58,6 +58,8 @@ class Arrivals:
         self.newest = newest
         self.watched = watched
         self._turns = Turns(WAITING)
+        self._again: set[str] = set()
+        """Transactions that are to be judged once more, on the block that was being judged when they were."""
 
     async def run(self) -> None:
         """Take and simulate until cancelled."""
@@ -83,10 +85,16 @@ class Arrivals:
         """A few side by side, senders in turn."""
         places = asyncio.Semaphore(SIMULATIONS)
 
+        async def once_settled(tx: Transaction) -> None:
+            await self.newest.settled()
+            self._turns.offer(tx)
+
         async def one(tx: Transaction) -> None:
             costly = False
             try:
                 costly = await self._simulate(tx)
+                if tx.id in self._again:
+                    tasks.create_task(once_settled(tx), name=f"{self.chain}/again")
             except Exception as error:
                 # The one place that decides for pending ones: this transaction is unjudged, the others go on.
                 metrics.UNJUDGED.labels(self.chain, "error").inc()
@@ -103,23 +111,23 @@ class Arrivals:
                 tasks.create_task(one(tx), name=f"{self.chain}/simulate")
 
     async def _simulate(self, tx: Transaction) -> bool:
-        """Simulate on the newest head and judge; if a block came meanwhile, once more on that one. Was it costly?"""
+        """Simulate on the newest head and judge. Was it costly? If a block came meanwhile, it is in `_again` once."""
+        repeated = tx.id in self._again
+        self._again.discard(tx.id)
         head = self.newest.position or await self.newest.settled()
         if not executable(tx, self.newest.base_fee):
             metrics.UNJUDGED.labels(self.chain, "underpriced").inc()
             return False
-        for _ in range(2):
-            before = self.pending.before(tx)
-            first = await self._simulated(tx, head, before)
-            judged, _ = await self.judging.take(first)
-            if isinstance(first, Unjudged):
-                metrics.UNJUDGED.labels(self.chain, first.reason).inc()
-                return first.reason in _COSTLY
-            if judged.wants and not judged.trips:
-                await self._look_again(first, head, tx, before)
-            if self.newest.still(head) or not any(frame.ctx in self.watched for frame in first.frames):
-                break
-            head = await self.newest.settled()
+        before = self.pending.before(tx)
+        first = await self._simulated(tx, head, before)
+        judged, _ = await self.judging.take(first)
+        if isinstance(first, Unjudged):
+            metrics.UNJUDGED.labels(self.chain, first.reason).inc()
+            return first.reason in _COSTLY
+        if judged.wants and not judged.trips:
+            await self._look_again(first, head, tx, before)
+        if not repeated and not self.newest.still(head) and any(frame.ctx in self.watched for frame in first.frames):
+            self._again.add(tx.id)
         if tx.id in self.judging.pipeline.pending_holds().get(self.chain, ()):
             self.pending.track(tx.id)
         return False

@@ -170,12 +170,14 @@ class ChainWatch:
         self.newest.judging()
         await self.judging.take(step.opening)
         decided = await self._judge(executions)
-        states = await self._states(position, step.at, self._touched(step, executions))
+        touched = self._touched(step, executions)
+        states = await self._states(position, step.at, touched)
         self._look_for_unread()
         for event in (*states, *self.feeds.prices.take(states)):
             decided |= await self._take(event)
         closing = step.closing(time.time())
         decided |= await self._take(msgspec.structs.replace(closing, finalized=self.feeds.quorum.certain(closing.finalized)))
+        await self._get_ready(position, touched)
         await self._committed(step, decided=decided)
         return True
 
@@ -247,6 +249,13 @@ class ChainWatch:
                     touched.add(holder)
                     self.feeds.pools.saw(entry.address, holder)
         return touched & self.watched
+
+    async def _get_ready(self, position: Position, touched: set[str]) -> None:
+        """Have this block's balances in memory before anything pending is simulated on it; until then, it is on the parent."""
+        try:
+            await self.feeds.contexts.advance(position, touched)
+        except NodeError as error:
+            log.warning("balances_late", chain=self.chain, error=str(error))
 
     async def _committed(self, step: Ingested, *, decided: bool) -> None:
         """The block is done: the flags may trust it, pending ones are simulated on it, the cursor moves now and then."""

@@ -19,6 +19,9 @@ TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 HEADS = 8
 """Blocks whose balances are kept: a block is judged on its parent's, and a reorg goes back a few."""
 
+ROUND = 10
+"""Blocks in which every contract is read anew."""
+
 BIRTHS = 100_000
 """Contracts whose creation we remember; beyond, the oldest are forgotten, and old code is what they have become."""
 
@@ -30,6 +33,17 @@ class _Known:
         self.balances: dict[str, dict[str, int]] = {}
         self.supplies: dict[str, int] = {}
         self.asked: set[tuple[str, str]] = set()
+
+    def without(self, contracts: Collection[str]) -> "_Known":
+        """A copy that knows nothing of these contracts."""
+        kept = _Known()
+        kept.balances = {
+            token: {holder: amount for holder, amount in holders.items() if holder not in contracts}
+            for token, holders in self.balances.items()
+        }
+        kept.supplies = {share: supply for share, supply in self.supplies.items() if share not in contracts}
+        kept.asked = {(token, holder) for token, holder in self.asked if holder not in contracts}
+        return kept
 
 
 class Contexts:
@@ -57,10 +71,28 @@ class Contexts:
 
     async def refresh(self, position: Position) -> None:
         """Read what every watched contract holds at this block, if it is not known yet. Raises NodeError."""
+        if position.id in self._at:
+            return  # without waiting for whoever reads another block
         async with self._reading:  # many pending transactions on one new head read it once
             if position.id in self._at:
                 return
             await self._read(position.id, self._listed, with_supplies=True)
+
+    async def advance(self, position: Position, touched: Collection[str]) -> None:
+        """Have this block's balances ready: the parent's, with those of the touched contracts read anew. Raises NodeError.
+
+        A rebasing token moves without a trace, so every contract is read anew once in ROUND blocks, some in each. Where the
+        parent's are not known, all are read.
+        """
+        async with self._reading:
+            if position.id in self._at:
+                return
+            before = self._at.get(position.parent or "")
+            if before is None:
+                await self._read(position.id, self._listed, with_supplies=True)
+                return
+            due = {c for place, c in enumerate(self._listed) if c in touched or place % ROUND == position.height % ROUND}
+            await self._read(position.id, due, with_supplies=True, known=before.without(due))
 
     async def of(self, execution: Execution, parent: Position) -> Context:
         """The context of an execution on top of `parent`: from memory, save for tokens never seen at a watched contract before.
@@ -102,10 +134,10 @@ class Contexts:
                                 del seen[next(iter(seen))]
         return found
 
-    async def _read(self, block: str, contracts: Iterable[str], *, with_supplies: bool) -> None:
-        known = self._at.get(block) or _Known()
+    async def _read(self, block: str, contracts: Collection[str], *, with_supplies: bool, known: _Known | None = None) -> None:
+        known = known or self._at.get(block) or _Known()
         wanted = [(token, c) for c in contracts for token in self._tokens(c) if (token, c) not in known.asked]
-        shares = list(self._listed) if with_supplies else []
+        shares = list(contracts) if with_supplies else []
         reads = [*(balance_of(token, holder) for token, holder in wanted), *(Read(share, TOTAL_SUPPLY) for share in shares)]
         answers = [number(answer) for answer in await ask(self._rpc, reads, block, self._timeout)]
         for (token, holder), amount in zip(wanted, answers, strict=False):

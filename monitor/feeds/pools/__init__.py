@@ -64,7 +64,7 @@ class Pools:
                 pool.saw(token)
 
     async def read(self, position: Position, at: float, touched: Collection[str] | None = None) -> list[PoolState]:
-        """States at the end of this block: of the touched contracts, and of all every so many blocks or where `touched` is None.
+        """States at the end of this block: of the touched contracts, of those whose turn it is, of all where `touched` is None.
 
         Raises NodeError when the node gives nothing; a pool that alone cannot be read is in `unread` and read again next block.
         """
@@ -87,10 +87,14 @@ class Pools:
         return [(pool, list(islice(answers, len(reads)))) for pool, reads in wanted]
 
     def _due(self, position: Position, touched: Collection[str] | None) -> list[Pool]:
-        everything = touched is None or position.height % self._every == 0
+        turn = position.height % self._every
         return [
             pool
-            for contract, pools in self.pools.items()
-            if everything or contract in (touched or ()) or contract not in self._seen or contract in self.unread
+            for place, (contract, pools) in enumerate(self.pools.items())
+            if touched is None
+            or contract in touched
+            or place % self._every == turn
+            or contract not in self._seen
+            or contract in self.unread
             for pool in pools
         ]

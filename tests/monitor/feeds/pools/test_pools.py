@@ -142,15 +142,16 @@ async def test_holdings_follow_a_token_that_was_seen_to_arrive() -> None:
         assert (await one(pools, await here.head())).reserves == {NATIVE: 7, dollar: 9}
 
 
-async def test_only_touched_contracts_are_read_and_all_of_them_now_and_then() -> None:
+async def test_only_touched_contracts_are_read_and_each_in_its_turn() -> None:
     async with street() as here:
         market = here.market
         pools = Pools(here.node.rpc, CHAIN, [UniswapV2(market.pair), Holdings(market.weth)], every=1_000)
-        first = Position(1001, (await here.head()).id)
+        first = Position(1500, (await here.head()).id)
         assert len(await pools.read(first, 1.0, touched=())) == 2, "what was never read is read"
         assert await pools.read(first, 1.0, touched=()) == []
         assert [s.pool for s in await pools.read(first, 1.0, touched={market.pair})] == [market.pair]
-        assert len(await pools.read(Position(2000, first.id), 1.0, touched=())) == 2
+        assert [s.pool for s in await pools.read(Position(2000, first.id), 1.0, touched=())] == [market.pair]
+        assert [s.pool for s in await pools.read(Position(3001, first.id), 1.0, touched=())] == [market.weth]
 
 
 async def test_a_contract_that_is_no_pool_is_unread_and_harms_no_other() -> None:
