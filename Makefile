@@ -9,7 +9,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup system check test soak demo bench scenarios docs picture lock
+.PHONY: help setup system check test soak demo bench scenarios docs picture lock gas-backtest
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,9 @@ demo: setup ## a local chain, real protocols, honest traffic, then the attacks
 
 bench: setup ## ratios measured in one run, one JSON object each
 	for one in startup ingest block; do $(BIN)/python -m benchmarks.$$one; done
+
+gas-backtest: setup ## the whole gas back-test, 20 minutes; writes docs/gas.md
+	$(BIN)/python -m benchmarks.gas --full --write
 
 scenarios: setup ## the staged incidents
 	$(PYTEST) tests/scenarios
