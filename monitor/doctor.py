@@ -26,6 +26,8 @@ CONSEQUENCES = {
 }
 """What follows from each capability that a node lacks."""
 
+BLIND = "nothing can be judged by this node: while it is the only one, every flag of the chain is unknown"
+
 _WITHIN = 5.0
 
 
@@ -54,6 +56,8 @@ async def _node(url: str, chain: str, name: str) -> dict[str, Any]:
             capabilities = await probe(rpc, chain=chain)
             found["capabilities"] = msgspec.structs.asdict(capabilities)
             found["consequences"] = [CONSEQUENCES[name] for name in capabilities.missing]
+            if not capabilities.judges:
+                found["consequences"].insert(0, BLIND)
             found["ok"] = capabilities.judges
         finally:
             await rpc.close()
