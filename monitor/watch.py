@@ -33,9 +33,6 @@ from monitor.newest import Newest
 
 log = structlog.get_logger()
 
-SECOND_LOOKS = 1
-"""Ordered traces of one block asked for at once: each keeps a core of the node busy, and pending simulations need one too."""
-
 YIELD_EVERY = 0.003
 """Seconds of judging on end before other tasks get a turn."""
 
@@ -195,14 +192,9 @@ class ChainWatch:
             if time.perf_counter() - began > YIELD_EVERY:
                 await asyncio.sleep(0)
                 began = time.perf_counter()
-        places = asyncio.Semaphore(SECOND_LOOKS)
-
-        async def look(first: Execution) -> Execution | Unjudged:
-            async with places:
-                return await self.feeds.executions.storage(first, first.position or self.newest.at())
-
-        for look_again in asyncio.as_completed([look(first) for first in wants.values()]):
-            decided |= await self._second(await look_again)
+        # One at a time: each keeps a core of the node busy, and pending simulations need one too.
+        for first in wants.values():
+            decided |= await self._second(await self.feeds.executions.storage(first, first.position or self.newest.at()))
         return decided
 
     async def _second(self, found: Execution | Unjudged) -> bool:

@@ -1,13 +1,11 @@
 """Flags over plain JSON: `GET /v1/flags[/{key}]` with ETag, 304, and freshness in the headers of every answer."""
 
-import hashlib
-
 import msgspec
 from aiohttp import web
 
 from monitor import metrics
 from monitor.api.problems import problem
-from monitor.breaker.flags import Flag, FlagBoard, Shown
+from monitor.breaker.flags import Flag, FlagBoard, Shown, fingerprint
 
 BOARD: web.AppKey[FlagBoard] = web.AppKey("board", FlagBoard)
 VIEWS = ("paused", "state", "max_share", "risk")
@@ -52,10 +50,8 @@ def unchanged(request: web.Request, tag: str) -> bool:
 
 
 def tag_of(flag: Flag, view: str) -> str:
-    """A tag of one flag's content, without times and heads."""
-    shown = (flag.state, flag.paused, flag.max_share, flag.risk, flag.revision, flag.pending, flag.epoch)
-    content = (flag.integration, view, *shown)
-    return hashlib.blake2b("\0".join(map(str, content)).encode(), digest_size=12).hexdigest()
+    """A tag of one view of a flag, without times and heads."""
+    return fingerprint(f"{view}\0{flag.content}")
 
 
 async def read_all(request: web.Request) -> web.Response:

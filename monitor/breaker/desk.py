@@ -49,7 +49,8 @@ class Desk:
     def restore(self, records: Iterable[Record]) -> None:
         """Fold the journal at start, before anything else runs; the flags then say what they said before."""
         for record in records:
-            self._fold(record)
+            if (made := self._enter(record)) is not None:
+                self.told(made)  # alerts are told at least once: one of an earlier life may not have been
         for breaker in self.fold.breakers.values():
             self._show(breaker)
 
@@ -107,15 +108,6 @@ class Desk:
             except JournalError as error:
                 self._refused(error, [])
 
-    async def note(self, kind: str, value: msgspec.Struct, at: float, by: str) -> None:
-        """Record something that changes no flag (a receipt)."""
-        async with self._turn:
-            try:
-                for record in await self._append([_draft(kind, value, at, by, durable=False)], self.fold.head):
-                    self._fold(record)
-            except JournalError as error:
-                self._refused(error, [])
-
     async def pay(self) -> None:
         """Write the pauses that the journal refused earlier, as soon as it takes them again."""
         owed, self.owed = self.owed, []
@@ -138,21 +130,26 @@ class Desk:
         self.owed += [decision for decision in decisions if decision.pauses and decision.id not in known]
 
     def _fold(self, record: Record) -> Made | None:
+        """A record enters the fold, and what it decided is shown and told."""
+        made = self._enter(record)
+        if made is not None:
+            self._show(made.breaker)
+            self.told(made)
+        return made
+
+    def _enter(self, record: Record) -> Made | None:
         if self.folded is not None:
             self.folded(record)
         try:
-            self.fold.apply_record(record.kind, record.body, record.sequence)
+            decision = self.fold.apply_record(record.kind, record.body, record.sequence)
         except IllegalTransitionError as error:
             log.exception("journal.illegal", sequence=record.sequence, error=str(error))
             self.fold.head = record.sequence
             return None
-        if record.kind != "decision":
+        if decision is None:
             return None
-        decision = msgspec.json.decode(record.body, type=Decision)
         made = Made(decision, self.fold.breaker(decision.integration), record.sequence)
         self.made.append(made)
-        self._show(made.breaker)
-        self.told(made)
         return made
 
     def _show(self, breaker: Breaker) -> None:

@@ -61,6 +61,17 @@ class Flag(msgspec.Struct, frozen=True, kw_only=True):
     valid_for: float = 10.0
     pending: bool = False
 
+    @property
+    def content(self) -> str:
+        """All that makes it another answer: no times, no heads."""
+        told = (self.state, self.paused, self.breaker, self.max_share, self.risk, self.revision, self.pending, self.epoch)
+        return "\0".join(map(str, (self.integration, *told)))
+
+
+def fingerprint(content: str) -> str:
+    """A short name of a content, for ETags and versions."""
+    return hashlib.blake2b(content.encode(), digest_size=12).hexdigest()
+
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
     """How an integration's flag behaves: which chain it depends on, how old its head may be (seconds), and the blind side."""
@@ -170,10 +181,8 @@ class FlagBoard:
             self._evaluated_at = now
         for name in integrations:
             flag = self._flags[name] = self._flag(self.specs[name], now, wall)
-            self._marks[name] = (
-                f"{name}\0{flag.state}\0{flag.paused}\0{flag.breaker}\0{flag.max_share}\0{flag.risk}\0{flag.revision}\0{flag.pending}"
-            )
-        version = hashlib.blake2b("\1".join((str(self.epoch), *self._marks.values())).encode(), digest_size=12).hexdigest()
+            self._marks[name] = flag.content
+        version = fingerprint("\1".join(self._marks.values()))
         if version != self.version:
             self.version = version
             for changed in self._watchers:

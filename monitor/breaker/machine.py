@@ -142,8 +142,9 @@ class Fold:
         """The breaker of an integration; one that the configuration no longer names keeps its history in enforce mode."""
         return self.breakers.get(integration) or Breaker(integration=integration, mode=Mode.ENFORCE)
 
-    def apply_record(self, kind: str, body: bytes, sequence: int) -> None:
-        """Fold one journal record; kinds that are not about state (receipts) only move the head."""
+    def apply_record(self, kind: str, body: bytes, sequence: int) -> Decision | None:
+        """Fold one journal record and give back the decision it is, if it is one. Kinds not about state only move the head."""
+        decision = None
         if kind == "decision":
             decision = msgspec.json.decode(body, type=Decision)
             self.breakers[decision.integration] = apply(self.breaker(decision.integration), decision, sequence)
@@ -156,3 +157,4 @@ class Fold:
             cursor = msgspec.json.decode(body, type=Cursor)
             self.cursors[cursor.chain] = cursor.position
         self.head = sequence
+        return decision
