@@ -67,12 +67,12 @@ class Connection:
 
     def _answer(self, call: dict[str, Any], session: str, count: int) -> None:
         method, result = call["method"], _ANSWERS.get(call["method"])
-        if method == "eth_subscribe":
-            self.kinds.add(call["params"][0])
-            result = SUBSCRIPTIONS[call["params"][0]]
+        kind = call["params"][0] if method == "eth_subscribe" else None
+        if kind is not None:
+            result = SUBSCRIPTIONS[kind]
         self._send(framed(json.dumps({"jsonrpc": "2.0", "id": call["id"], "result": result}).encode()))
-        if method == "eth_subscribe":
-            self.pusher.subscribed(session, count, self)
+        if kind is not None:
+            self.pusher.subscribed(session, count, self, kind)
 
     def _greet(self, reader: BinaryIO) -> tuple[str, int]:
         path, key = reader.readline().split()[1].decode(), b""
@@ -108,12 +108,13 @@ class Pusher:
         self.sessions: defaultdict[str, list[Connection]] = defaultdict(list)
         self.gate = threading.Lock()
 
-    def subscribed(self, session: str, count: int, connection: Connection) -> None:
-        """Note who is in; start when all that there is has been asked for."""
+    def subscribed(self, session: str, count: int, connection: Connection, kind: str) -> None:
+        """Note who is in; start once, when all that there is has been asked for (two connections may ask at the same moment)."""
         with self.gate:
             inside = self.sessions[session]
             if connection not in inside:
                 inside.append(connection)
+            connection.kinds.add(kind)
             whole = set().union(*(one.kinds for one in inside)) == set(SUBSCRIPTIONS)
         if whole:
             threading.Thread(target=self._start, args=(inside, count), daemon=True).start()
