@@ -1,23 +1,19 @@
 """The drain detector: holds what is known of each contract, judges every transaction's outflow, keeps the budgets."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from math import isfinite
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 
-from detectors._math.undo import Map, Undo
 from detectors.base import NOTHING, Detector, Finding, Registry, Watch
-from detectors.drain.outflow import PLAIN, POSITIONS, Holding, Known, Outflow, outflows
 from detectors.drain.suspects import pays_positions, strangers, trades
 from detectors.drain.windows import Limits, Spent, Windows
-from detectors.events import Block, Committed, Event, PoolState, Price, Reverted, Stage
+from detectors.events import Block, Committed, Event, PoolState, Price, Reverted
+from detectors.execution.books import Books, counts, known
 from detectors.execution.frames import Execution
 from detectors.execution.ledger import Ledger, flows, kept_at_home
+from detectors.execution.outflow import PLAIN, POSITIONS, Known, Outflow, outflows
 from detectors.execution.parties import cluster
-
-MINED = frozenset((Stage.INCLUDED, Stage.SAFE, Stage.FINAL))
-"""Stages that change state; a transaction seen earlier may never happen."""
 
 MOST = 0.95
 """Confidence of a drain of everything."""
@@ -32,14 +28,11 @@ EXACT = 1 << 53
 """Beyond this an amount is evidence as decimal text."""
 
 
-class Books:
-    """What one chain has told: holdings, prices, budgets, all revertible."""
+class Ledgers(Books):
+    """The books, and the budgets beside them."""
 
     def __init__(self, limits: Limits) -> None:
-        self.log = Undo()
-        self.held: Map[str, Holding] = self.log.map()
-        self.prices: Map[str, tuple[str, float]] = self.log.map()
-        self.clock: Map[str, float] = self.log.map()
+        super().__init__()
         self.windows = Windows(self.log, limits)
 
 
@@ -49,6 +42,7 @@ class Drain(Detector):
     `share_tokens` names a contract's share token where it is not the contract itself.
 
     >>> from detectors.base import Watch
+    >>> from detectors.events import Stage
     >>> from detectors.execution.frames import Context, Frame
     >>> guard = Drain({"eip155:1": Watch(watched=frozenset({"0xb0"}))})
     >>> ask = Frame("CALL", "0xe1", "0xb0", "0xb0", 0, "0x3ccfd60b", "0x3ccfd60b", True, True, -1, 0)
@@ -88,35 +82,20 @@ class Drain(Detector):
         self.budgets = tuple((int(span), float(share)) for span, share in budgets)
         self.party_share = party_share
         self.share_tokens = dict(share_tokens or {})
-        self._books: dict[str, Books] = {}
+        self._books: dict[str, Ledgers] = {}
 
     def observe(self, event: Event) -> Iterable[Finding]:
         """Judge an execution; learn from everything that a block holds."""
         if isinstance(event, Execution):
             return self._execution(event)
-        if isinstance(event, Block | PoolState | Price):
-            self._learn(event)
-        elif isinstance(event, Committed) and event.chain in self._books:
-            self._books[event.chain].log.forget(event.finalized)
-        elif isinstance(event, Reverted) and event.chain in self._books:
-            self._books[event.chain].log.revert(event.first.height)
-        return ()
-
-    def _learn(self, event: Block | PoolState | Price) -> None:
         books = self._books.get(event.chain)
-        if books is None:
-            books = self._books[event.chain] = Books(self.budgets)
-        books.log.open(event.position.height)
-        if isinstance(event, PoolState):
-            total = event.extra.get("total_assets", 0)
-            books.held[event.pool] = Holding(event.kind, dict(event.reserves), event.supply, total)
-        elif isinstance(event, Price):
-            if isfinite(event.value) and event.value > 0:
-                books.prices[event.token] = (event.unit, event.value)
-        elif isfinite(event.timestamp):
-            books.clock["now"] = event.timestamp
-            if "started" not in books.clock:
-                books.clock["started"] = event.timestamp
+        if isinstance(event, Block | PoolState | Price):
+            if books is None:
+                books = self._books[event.chain] = Ledgers(self.budgets)
+            books.learn(event)
+        elif isinstance(event, Committed | Reverted) and books is not None:
+            books.turn(event)
+        return ()
 
     def _execution(self, event: Execution) -> Iterable[Finding]:
         books = self._books.get(event.chain)
@@ -127,38 +106,33 @@ class Drain(Detector):
             return ()
         return list(self._judge(event, ledger, books, self.registry.get(event.chain, NOTHING)))
 
-    def _judge(self, event: Execution, ledger: Ledger, books: Books | None, watch: Watch) -> Iterator[Finding]:
+    def _judge(self, event: Execution, ledger: Ledger, books: Ledgers | None, watch: Watch) -> Iterator[Finding]:
         party: frozenset[str] | None = None
-        named, mined = watch.watched or frozenset(), _counts(event)
+        named, mined = watch.watched or frozenset(), counts(event)
         for address in sorted(_holders(ledger.parties(), event, books)):
             if party is None:
                 party = cluster(event, watch)
-            known = self._known(event, books, address)
-            gone = self._gone(event, ledger, watch, party, known)
+            before = known(event, books, address, self.share_tokens.get(address))
+            gone = self._gone(event, ledger, watch, party, before)
             found = self._at_once(event, ledger, watch, party, address, gone)
             if books is None or not mined or address not in books.held:
                 yield from found
                 continue
             if address in named:
-                found += self._bit_by_bit(event, ledger, books, party, known, gone)
+                found += self._bit_by_bit(event, ledger, books, party, before, gone)
             yield from _telling(found)
-            books.held[address] = _moved(books.held[address], ledger, address, known.share_token)
+            books.move(ledger, address, before.share_token)
 
     @staticmethod
-    def _gone(event: Execution, ledger: Ledger, watch: Watch, party: frozenset[str], known: Known) -> list[Outflow]:
-        address, holding = known.contract, known.holding
+    def _gone(event: Execution, ledger: Ledger, watch: Watch, party: frozenset[str], before: Known) -> list[Outflow]:
+        address, holding = before.contract, before.holding
         if not any(amount < 0 for amount in ledger.assets(address).values()):
             return []
         if address not in (watch.watched or ()) and not strangers(event, ledger, watch, party, address):
             return []
         if holding is None or holding.kind in {PLAIN, POSITIONS}:
-            known = msgspec.structs.replace(known, trades=trades(event, address), position=pays_positions(event, address))
-        return outflows(ledger, known, kept_at_home(ledger, watch, party, address))
-
-    def _known(self, event: Execution, books: Books | None, address: str) -> Known:
-        holding = books.held.get(address) if books is not None else None
-        prices: Mapping[str, Any] = books.prices if books is not None else {}
-        return Known(event.chain, address, event.context, holding, prices, self.share_tokens.get(address, address))
+            before = msgspec.structs.replace(before, trades=trades(event, address), position=pays_positions(event, address))
+        return outflows(ledger, before, kept_at_home(ledger, watch, party, address))
 
     def _at_once(
         self, event: Execution, ledger: Ledger, watch: Watch, party: frozenset[str], address: str, gone: list[Outflow]
@@ -190,18 +164,18 @@ class Drain(Detector):
         return 0.8 + (MOST - 0.8) * (share - self.pause_share) / (1 - self.pause_share)
 
     def _bit_by_bit(
-        self, event: Execution, ledger: Ledger, books: Books, party: frozenset[str], known: Known, gone: list[Outflow]
+        self, event: Execution, ledger: Ledger, books: Ledgers, party: frozenset[str], past: Known, gone: list[Outflow]
     ) -> Iterator[Finding]:
         """Count what left unpaid for, and what came back without shares being minted for it. Only of assets known to be held."""
-        address, amounts = known.contract, {flow.asset: flow.out for flow in gone if not flow.paid and not flow.doubtful}
-        if not gone and ledger.mints(known.share_token) <= ledger.burns(known.share_token):
+        address, amounts = past.contract, {flow.asset: flow.out for flow in gone if not flow.paid and not flow.doubtful}
+        if not gone and ledger.mints(past.share_token) <= ledger.burns(past.share_token):
             amounts = {a: -n for a, n in ledger.assets(address).items() if a != address and n > 0}
         now = books.clock.get("now", event.at)
         started = books.clock.get("started", now)
         for asset, amount in amounts.items():
             if asset not in books.held[address].reserves:
                 continue
-            before = known.balance(asset)
+            before = past.balance(asset)
             over = books.windows.spend(address, asset, amount, before, now, started)
             if over:
                 yield self._over(
@@ -242,27 +216,15 @@ class Drain(Detector):
         )
 
 
-def _counts(event: Execution) -> bool:
-    """Does this change state? Mined, and seen for the first time."""
-    return event.stage in MINED and event.position is not None and not event.supersedes
-
-
 def _telling(found: list[Finding]) -> list[Finding]:
     """That one party took much goes without saying where more is said."""
     return [f for f in found if f.kind != "beneficiary"] or found
 
 
-def _holders(parties: set[str], event: Execution, books: Books | None) -> set[str]:
+def _holders(parties: set[str], event: Execution, books: Ledgers | None) -> set[str]:
     """Of which of these any balance is known."""
     held = {address for address in parties if address in books.held} if books is not None else set()
     return held.union(*(parties & holders.keys() for holders in event.context.balances.values()))
-
-
-def _moved(holding: Holding, ledger: Ledger, address: str, share: str) -> Holding:
-    changes = ledger.assets(address)
-    reserves = {asset: max(0, amount + changes.get(asset, 0)) for asset, amount in holding.reserves.items()}
-    supply = max(0, holding.supply + ledger.mints(share) - ledger.burns(share))
-    return msgspec.structs.replace(holding, reserves=reserves, supply=supply)
 
 
 def _amount(number: int) -> int | str:
