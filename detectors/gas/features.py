@@ -56,13 +56,17 @@ _SQUARED = np.array([GAPS.index(span) for span in SQUARED])
 
 
 class Header(msgspec.Struct, frozen=True):
-    """A block's header as far as its fee is concerned: unix seconds, wei, gas."""
+    """A block's header as far as its fee is concerned: unix seconds, wei, gas.
+
+    `next_fee` (wei) is the child's base fee where EIP-1559 alone does not say it (the OP Stack); None: it does.
+    """
 
     number: int
     timestamp: int
     base_fee: int
     gas_used: int
     gas_limit: int
+    next_fee: int | None = None
 
 
 class Clock(msgspec.Struct, frozen=True):
@@ -145,7 +149,9 @@ class Features:
     def observe(self, header: Header) -> Vector:
         """Fold in the next header; returns the new vector. The caller sees to it that headers come in order."""
         clock, small = self.clock, self._small
-        fee = next_base_fee(header.base_fee, header.gas_used, header.gas_limit, clock.elasticity, clock.denominator)
+        fee = header.next_fee
+        if fee is None:
+            fee = next_base_fee(header.base_fee, header.gas_used, header.gas_limit, clock.elasticity, clock.denominator)
         x = math.log(max(fee, 1) / 1e9)
         target = header.gas_limit // clock.elasticity
         r = min(header.gas_used / target - 1.0, clock.elasticity) if target else 0.0

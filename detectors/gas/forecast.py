@@ -166,5 +166,5 @@ def _surprise(realised: Vector, edges: Vector) -> float:
 
 def _sane(header: Header) -> bool:
     """Could this be a header at all? Every number is a chain's, so an upper bound keeps arithmetic in range."""
-    numbers = (header.number, header.timestamp, header.base_fee, header.gas_used, header.gas_limit)
+    numbers = (header.number, header.timestamp, header.base_fee, header.gas_used, header.gas_limit, header.next_fee or 0)
     return min(numbers) >= 0 and max(numbers) < 2**63

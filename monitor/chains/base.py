@@ -24,10 +24,15 @@ class LogEntry(msgspec.Struct, frozen=True, gc=False):
     tx_index: int
 
 
+EXTRA_KEPT = 32
+"""Bytes of a header's free field that are kept: Ethereum allows no more, and no rollup writes its fee rules longer."""
+
+
 class BlockData(msgspec.Struct, frozen=True, kw_only=True):
     """A block as read: `transactions` are ids in order, `bodies` the transactions themselves where they were asked for.
 
     `timestamp` is the chain's clock (unix seconds), `base_fee` wei, `bloom` what the header says of its logs.
+    `extra` is the header's free field, cut to `EXTRA_KEPT` bytes; blob gas is None where headers have none.
     """
 
     position: Position
@@ -38,6 +43,9 @@ class BlockData(msgspec.Struct, frozen=True, kw_only=True):
     transactions: tuple[str, ...]
     bodies: tuple[Transaction, ...] = ()
     bloom: int = 0
+    extra: bytes = b""
+    blob_gas_used: int | None = None
+    excess_blob_gas: int | None = None
 
 
 class Extent(msgspec.Struct, frozen=True):

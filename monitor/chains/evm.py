@@ -13,7 +13,7 @@ import msgspec
 
 from detectors.events import Position, Transaction
 from monitor.chains import bloom
-from monitor.chains.base import BlockData, Extent, LogEntry, LogsMissing
+from monitor.chains.base import EXTRA_KEPT, BlockData, Extent, LogEntry, LogsMissing
 from monitor.chains.rpc import Ask, Pushed
 from monitor.errors import NodeGarbled, NodeSilent, RpcRefused
 from monitor.stream import Queue, Rule
@@ -54,6 +54,9 @@ class _WireBlock(msgspec.Struct, gc=False, rename="camel"):
     transactions: list[Hash | WireTx]
     base_fee_per_gas: Quantity | None = None
     logs_bloom: str | None = None
+    extra_data: str = "0x"
+    blob_gas_used: Quantity | None = None
+    excess_blob_gas: Quantity | None = None
 
 
 class _WireTip(msgspec.Struct, gc=False):
@@ -273,7 +276,18 @@ class Evm:
             transactions=tuple((one.hash if isinstance(one, WireTx) else one).lower() for one in wire.transactions),
             bodies=tuple(transaction(self.chain, one, float(seconds)) for one in bodies),
             bloom=quantity(wire.logs_bloom) if wire.logs_bloom else 0,
+            extra=_extra(wire.extra_data),
+            blob_gas_used=None if wire.blob_gas_used is None else quantity(wire.blob_gas_used),
+            excess_blob_gas=None if wire.excess_blob_gas is None else quantity(wire.excess_blob_gas),
         )
+
+
+def _extra(text: str) -> bytes:
+    """The header's free field, cut; nothing where it is no hex: only forecasts read it, and a block is not refused for it."""
+    try:
+        return bytes.fromhex(text[2 : 2 + 2 * EXTRA_KEPT])
+    except ValueError:
+        return b""
 
 
 def _position(wire: _WireBlock) -> Position:

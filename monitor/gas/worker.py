@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Self
@@ -102,6 +103,7 @@ class Worker:
 def _serve(link: Connection, effort: Effort) -> None:
     """The worker's whole life: take rows, fit when asked, end when the other side does."""
     os.nice(5)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, and with it the pipe, which ends us
     kept = _Kept()
     while True:
         try:
