@@ -29,7 +29,10 @@ UNSEEN_PAUSE_SHARE = 0.05
 """Without storage order, the victim's outflow from which structure and economics together pause."""
 
 SPIRAL = 3
-"""Nested paying entries by one selector from which rising outflow needs no storage order."""
+"""Nested paying entries by one selector from which rising outflow needs no storage order, unless little left.
+
+A saver may take what is its own in nested bits, and only the order of storage tells it from a thief.
+"""
 
 MINT = "0x40c10f19"
 HANDS_OVER = frozenset((TRANSFER, MINT))
@@ -90,8 +93,9 @@ class Scale:
             economics, stakes = PAID_INSIDE, msgspec.structs.replace(stakes, why="paid")
             confidence = structural + economics
         confidence = max(confidence, DOWNGRADED)
-        drained = seen is None and economics > 0 and (stakes.share or 0.0) >= UNSEEN_PAUSE_SHARE
-        if structural and (drained or turns >= SPIRAL):
+        much = stakes.share is None or stakes.share >= UNSEEN_PAUSE_SHARE
+        drained = seen is None and economics > 0 and stakes.share is not None and much
+        if structural and (drained or (turns >= SPIRAL and (seen is not None or much))):
             confidence = max(confidence, BY_ITSELF)
         return Verdict(
             kind=kind,
