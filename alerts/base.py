@@ -30,8 +30,8 @@ class Kind(StrEnum):
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """A breaker's decision as alerts see it. States in the breaker's words: closed, open, half_open, forced_open, forced_closed.
 
-    `by` is `policy:…` or `human:…`; `shadow` means the flag was left alone; `links` maps a name (incident, runbook, dashboard) to
-    a URL; `at` is unix seconds.
+    `by` is `policy:…`, `human:…` or `service:…`; `shadow` means the flag was left alone, `throttled` that it says `run` with less
+    traffic; `page` is why a person must look now. `links` maps a name (incident, runbook, dashboard) to a URL; `at`: unix seconds.
     """
 
     integration: str
@@ -44,6 +44,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
     findings: tuple[Finding, ...] = ()
     shadow: bool = False
+    page: str = ""
+    throttled: bool = False
     links: dict[str, str] = {}
 
 

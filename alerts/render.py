@@ -40,11 +40,15 @@ def notify(notice: Notice) -> Notification:
         alertname = _KINDS[notice.before][2]
     if notice.shadow and kind in {Kind.OPENED, Kind.HALF_OPENED}:
         kind, severity, alertname, word = Kind.WOULD_OPEN, Severity.WARNING, "SeawallBreakerWouldOpen", "would be paused"
+    if notice.throttled and kind in {Kind.OPENED, Kind.FORCED} and not notice.shadow:
+        word = "throttled"
+    if notice.page:
+        severity, word = Severity.CRITICAL, f"needs a person ({word})"
     findings = tuple(sorted((neutral(finding) for finding in notice.findings), key=lambda finding: -finding.confidence))
     labels = {"alertname": alertname, "severity": severity.value, "integration": notice.integration, "chain": notice.chain}
     if findings:
         labels["detector"] = findings[0].detector
-    why = findings[0].title if findings else notice.reason
+    why = notice.page or (findings[0].title if findings else notice.reason)
     made = notification_id(notice.integration, notice.before, notice.after, notice.at, notice.revision)
     return Notification(
         id=made,
@@ -147,7 +151,11 @@ def _body(notice: Notice, kind: Kind, findings: tuple[Finding, ...]) -> Iterator
     moved = f"{notice.before} to {notice.after}" if notice.before != notice.after else f"still {notice.after}"
     yield f"{notice.integration} on {notice.chain}: {moved} at {clock(notice.at)}."
     yield f"Why: {plain(notice.reason)}"
+    if notice.page:
+        yield f"A person must look: {plain(notice.page)}"
     did = _DID.get(kind) or f"A person decided: flag forced {notice.after.removeprefix('forced_')}"
+    if notice.throttled and not notice.shadow:
+        did = "Readers of the flag are told `run` with a smaller share of traffic"
     yield f"What Seawall did: {did} (revision {notice.revision}, by {plain(notice.by)})."
     if kind is Kind.OPENED and findings:
         yield _race(findings)

@@ -23,9 +23,9 @@ from monitor.api.server import Listener, admin_app, read_app
 from monitor.api.views import Sources
 from monitor.breaker.desk import Desk
 from monitor.breaker.flags import FlagBoard, OnBlind, Spec
+from monitor.breaker.fold import Fold
 from monitor.breaker.holds import Mode
-from monitor.breaker.machine import Fold
-from monitor.breaker.orders import Orders
+from monitor.breaker.orders import Member, Orders
 from monitor.breaker.policy import Rules
 from monitor.chainlife import ChainLife
 from monitor.chains.recorder import Recorder
@@ -91,7 +91,7 @@ class Seawall:
                     lambda: build_detectors(config, self.registry), self.registry, schema=f"{VERSION}/{config.hash}",
                 )  # fmt: skip
             read = Listener("read", self._read_app(board, desk), str(config.api.read))
-            admin = Listener("admin", admin_app(Orders(desk), tokens_of(config)), str(config.api.admin))
+            admin = Listener("admin", admin_app(Orders(desk, members_of(config)), tokens_of(config)), str(config.api.admin))
             board.beat()
             if self.listening:
                 await read.start()
@@ -251,6 +251,16 @@ def specs_of(config: Config) -> list[Spec]:
     ]
 
 
+def members_of(config: Config) -> dict[str, Member]:
+    """What orders must know of each integration."""
+    return {
+        name: Member(
+            chain=config.chains[one.chain].id, contracts=frozenset(c.address for c in one.contracts), critical=one.critical
+        )
+        for name, one in config.integrations.items()
+    }
+
+
 def watched_of(config: Config) -> list[Watched]:
     """Each integration as the pipeline sees it."""
     return [
@@ -282,7 +292,8 @@ def header_of(config: Config) -> Header:
 def tokens_of(config: Config) -> dict[str, Token]:
     """The admin listener's tokens, as digests."""
     return {
-        t.name: Token(name=t.name, digest=digest_of(t.secret.reveal()), scopes=frozenset(t.scopes)) for t in config.api.tokens
+        t.name: Token(name=t.name, digest=digest_of(t.secret.reveal()), scopes=frozenset(t.scopes), automated=t.automated)
+        for t in config.api.tokens
     }
 
 

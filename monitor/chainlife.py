@@ -10,7 +10,7 @@ import structlog
 from detectors.base import Detector, Registry
 from detectors.events import Position
 from monitor.breaker.flags import FlagBoard
-from monitor.breaker.machine import Cursor
+from monitor.breaker.fold import Cursor
 from monitor.chains.capabilities import Capabilities
 from monitor.chains.evm import Evm
 from monitor.chains.link import Link
@@ -57,7 +57,8 @@ class ChainLife:
         self.detectors = detectors
         self.watched = registry[self.chain.id].watched or frozenset()
         self.schema = schema
-        links = [Link(node.ws.reveal(), chain=self.chain.id, provider=node.name) for node in self.chain.nodes]
+        pinned = self.chain.checkpoint.pinned if self.chain.checkpoint is not None else None
+        links = [Link(node.ws.reveal(), chain=self.chain.id, provider=node.name, checkpoint=pinned) for node in self.chain.nodes]
         self.nodes = Nodes(links, block_time=self.chain.block_time, quorum=self.chain.quorum)
         self.nodes.moved = self._moved
         self.watch: ChainWatch | None = None
@@ -80,6 +81,7 @@ class ChainLife:
             "judging": capabilities.described if capabilities else "not asked yet",
             "up": state.up,
             "trouble": trouble,
+            "degraded": self.nodes.degraded,
             "nodes": self.nodes.facts(),
         }
 

@@ -12,8 +12,8 @@ from detectors.events import Event, Position
 from detectors.execution import Execution
 from monitor import metrics
 from monitor.breaker.desk import Desk, Made
+from monitor.breaker.fold import Noted
 from monitor.breaker.holds import Decision
-from monitor.breaker.machine import Noted
 from monitor.chains.recorder import Recorder
 from monitor.chains.tape import Asked, Done, Mark, Proposed, Restored, Saved, Settled, Standing, Written
 from monitor.errors import JournalError

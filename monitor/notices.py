@@ -65,8 +65,9 @@ class Notices:
             metrics.OUTBOX_OLDEST.set(self.pager.delivery.oldest)
 
     def _worth_telling(self, made: Made) -> bool:
-        """A change of state, or evidence that grew; not a reorg's bookkeeping."""
-        return made.decision.before is not made.decision.after or bool(made.decision.findings)
+        """A change of state, evidence that grew, or something a person must see; not a reorg's bookkeeping."""
+        decision = made.decision
+        return decision.before is not decision.after or bool(decision.findings or decision.page)
 
     def _notice(self, made: Made) -> Notice:
         decision = made.decision
@@ -82,6 +83,8 @@ class Notices:
             revision=made.revision,
             findings=decision.findings,
             shadow=decision.shadow,
+            page=decision.page,
+            throttled=made.breaker.standing != [] and not made.breaker.paused,
             links={"incident": f"{url}/v1/incidents/{decision.id}", "page": f"{url}/"} if url else {},
         )
 

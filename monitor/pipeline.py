@@ -7,9 +7,11 @@ import msgspec
 from detectors.base import PAUSE_AT, WARN_AT, Basis, Detector, Finding, Want
 from detectors.events import Block, Committed, Dropped, Event, Reverted, Stage, Tick
 from detectors.execution import Execution
+from monitor.breaker.fold import Fold, Noted
 from monitor.breaker.holds import Decision
-from monitor.breaker.machine import Breaker, Fold, Noted
-from monitor.breaker.policy import Rules, Settled, judge, settle, tick, unroll
+from monitor.breaker.limits import room
+from monitor.breaker.machine import Breaker
+from monitor.breaker.policy import Around, Rules, Settled, judge, settle, tick, unroll
 
 QUARANTINE_AFTER = 3
 """Failures on end after which a detector is left out, loudly."""
@@ -175,12 +177,17 @@ class Pipeline:
         for finding in judged.findings:
             for watched in self.integrations_of(finding.chain, finding.victims):
                 concerned.setdefault(watched.integration, (watched, []))[1].append(finding)
+        sender = (event.sender or "") if type(event) is Execution else ""
+        stopping = 0
         for watched, findings in concerned.values():
             breaker = self.fold.breaker(watched.integration)
             height = self.heights.get(watched.chain, -1)
-            decision, notes = judge(breaker, findings, watched.rules, event.at, height, watched.policy)
+            others = (self.fold.breaker(name) for name in self.watched)
+            around = Around(room(others, watched.rules.max_paused_share, stopping), sender)
+            decision, notes = judge(breaker, findings, watched.rules, event.at, height, watched.policy, around)
             if decision is not None:
                 proposed.decisions.append(decision)
+                stopping += decision.pauses and not decision.shadow and not breaker.paused
             proposed.notes += [Noted(watched.integration, note) for note in notes]
 
     def _mined(self, event: Execution, judged: Judged) -> None:

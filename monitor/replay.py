@@ -14,8 +14,9 @@ import msgspec
 from detectors.base import Detector
 from detectors.events import Event, Position
 from monitor.app import build_detectors, registry_of, watched_of
-from monitor.breaker.holds import HUMAN, Decision, Mode, State
-from monitor.breaker.machine import Breaker, Fold, IllegalTransitionError, after_change
+from monitor.breaker.fold import Fold
+from monitor.breaker.holds import HUMAN, SERVICE, Decision, Mode, State
+from monitor.breaker.machine import Breaker, IllegalTransitionError, after_change
 from monitor.chains.tape import Asked, Done, Entry, Proposed, Restored, Saved, Settled, Standing, Written
 from monitor.config import Config
 from monitor.errors import TapeError
@@ -274,10 +275,10 @@ def fitted(breaker: Breaker, order: Decision) -> Decision | None:
 
     None when nobody ordered it, or nothing holds.
     """
-    if not order.by.startswith(HUMAN):
+    if not order.by.startswith((HUMAN, SERVICE)):
         return None
     if order.after is State.FORCED_CLOSED:
-        return msgspec.structs.replace(order, before=breaker.state)
+        return None if breaker.forced else msgspec.structs.replace(order, before=breaker.state)
     release = () if order.place else tuple(breaker.holds)
     if not (order.place or release):
         return None

@@ -15,7 +15,7 @@ from detectors.execution import Execution
 from monitor import metrics
 from monitor.arrivals import Arrivals
 from monitor.breaker.flags import FlagBoard
-from monitor.breaker.machine import Cursor
+from monitor.breaker.fold import Cursor
 from monitor.chains.capabilities import Capabilities
 from monitor.chains.evm import Evm
 from monitor.chains.nodes import Nodes

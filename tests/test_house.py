@@ -17,9 +17,13 @@ MOST_LINES = 400
 WRITTEN = {".py", ".js", ".mjs", ".css", ".html", ".sol", ".sh", ".md", ".yaml", ".yml", ".toml"}
 PURE = (
     "detectors.base",
-    "monitor.breaker.machine",
-    "monitor.breaker.policy",
+    "monitor.breaker.fold",
     "monitor.breaker.holds",
+    "monitor.breaker.limits",
+    "monitor.breaker.machine",
+    "monitor.breaker.moves",
+    "monitor.breaker.people",
+    "monitor.breaker.policy",
     "alerts.route",
     "alerts.group",
 )

@@ -18,8 +18,8 @@ from benchmarks.ingesting.tally import Lap, Meter, Tally, drive
 from detectors import discover
 from detectors.base import Watch
 from detectors.events import Block, Committed, Event, PoolState, Position, Transaction
+from monitor.breaker.fold import Fold
 from monitor.breaker.holds import Mode
-from monitor.breaker.machine import Fold
 from monitor.breaker.policy import Rules
 from monitor.chains.base import LogEntry
 from monitor.chains.evm import WireLog, log_entry, quantity

@@ -8,17 +8,18 @@ from monitor.api.problems import problem
 from monitor.breaker.flags import Flag, FlagBoard, Shown, fingerprint
 
 BOARD: web.AppKey[FlagBoard] = web.AppKey("board", FlagBoard)
-VIEWS = ("paused", "state", "max_share", "risk")
+VIEWS = ("paused", "state", "max_share", "risk", "level")
 Value = bool | str | float
 
 
 def value_of(flag: Flag, view: str) -> Value:
-    """One view of a flag: `paused` bool, `state` text, `max_share` and `risk` floats 0..1."""
+    """One view of a flag: `paused` bool, `state` text, `max_share` and `risk` floats 0..1, `level` text."""
     values: dict[str, Value] = {
         "paused": flag.paused,
         "state": str(flag.state),
         "max_share": float(flag.max_share),
         "risk": float(flag.risk),
+        "level": flag.level,
     }
     return values[view]
 

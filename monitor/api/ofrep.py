@@ -19,6 +19,7 @@ def evaluation(flag: Flag, view: str) -> dict[str, object]:
     metadata: dict[str, object] = {
         "state": str(flag.state),
         "breaker": str(flag.breaker),
+        "level": flag.level,
         "why": flag.reason,
         "since": flag.since,
         "cause": flag.cause,

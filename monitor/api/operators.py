@@ -1,10 +1,10 @@
-"""What operators may do: pause and resume, with a bearer token, on a listener of its own."""
+"""What operators may do: pause, resume, override, approve, with a bearer token, on a listener of its own."""
 
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any
 
 import msgspec
 import structlog
@@ -12,34 +12,84 @@ from aiohttp import web
 
 from monitor import metrics
 from monitor.api.problems import problem
-from monitor.breaker.orders import NoSuchIntegrationError, Orders, StaleRevisionError
+from monitor.breaker.fold import Request
+from monitor.breaker.holds import Level
+from monitor.breaker.orders import (
+    NoSuchIntegrationError,
+    NoSuchRequestError,
+    NotAllowedError,
+    Orders,
+    StaleRevisionError,
+    Wanted,
+)
+from monitor.breaker.people import Order
 from monitor.errors import JournalError
 
 log = structlog.get_logger()
 MOST_BYTES = 64 * 1024
+MOST_KEY = 128
+"""Characters of an Idempotency-Key that count."""
+
+SCOPE_OF = {"pause": "pause", "resume": "resume", "override": "resume", "approve": "resume"}
+"""The token scope that an action needs."""
+
+_PROBLEMS: dict[type[Exception], tuple[int, str]] = {
+    NoSuchIntegrationError: (404, "No such integration"),
+    NoSuchRequestError: (404, "No such request"),
+    NotAllowedError: (409, "Not allowed"),
+    StaleRevisionError: (412, "Precondition Failed"),
+    JournalError: (503, "Journal unavailable"),
+}
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """Who holds a token, the SHA-256 of its secret (hex), and its scopes (`pause`, `resume`)."""
+    """Who holds a token, the SHA-256 of its secret (hex), its scopes (`pause`, `resume`), and whether a service holds it."""
 
     name: str
     digest: str
     scopes: frozenset[str]
+    automated: bool = False
+
+
+Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+Actor = Annotated[str, msgspec.Meta(max_length=100)] | None
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=86400)]
 
 
 class PauseOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Body of a pause: a reason, who (default: the token's name), and a review deadline in seconds."""
+    """Body of a pause: a reason, who (default: the token's name), a review deadline in seconds, and how much is taken away.
 
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
-    actor: Annotated[str, msgspec.Meta(max_length=100)] | None = None
-    ttl: Annotated[float, msgspec.Meta(gt=0, le=86400)] | None = None
+    `share` is the traffic (0..1) that may pass under `throttle`.
+    """
+
+    reason: Reason
+    actor: Actor = None
+    ttl: Seconds | None = None
+    level: Level = Level.PAUSE
+    share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.1
 
 
 class ResumeOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Body of a resume: a reason and who."""
+    """Body of a resume: a reason and who. `break_glass`: alone, though it takes two; everybody is paged."""
 
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
-    actor: Annotated[str, msgspec.Meta(max_length=100)] | None = None
+    reason: Reason
+    actor: Actor = None
+    break_glass: bool = False
+
+
+class OverrideOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of an override: for `ttl` seconds automatic holds are suppressed."""
+
+    reason: Reason
+    ttl: Seconds
+    actor: Actor = None
+    break_glass: bool = False
+
+
+class Approval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of an approval: who, if not the token's owner."""
+
+    actor: Actor = None
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +99,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     breaker: str
     revision: int
+    level: str = "none"
     pending: bool = False
 
 
@@ -80,50 +131,109 @@ def authorised(request: web.Request, scope: str) -> Token | web.Response:
 
 
 async def pause(request: web.Request) -> web.Response:
-    """`POST /v1/integrations/{id}/pause`."""
-    return await _act(request, "pause", PauseOrder)
+    """`POST /v1/integrations/{id}/pause`; `{id}` may also be `chain:<id>`, `contract:<address>` or `everything`."""
+    return await _act(request, "pause", PauseOrder, _pause)
 
 
 async def resume(request: web.Request) -> web.Response:
-    """`POST /v1/integrations/{id}/resume`; `If-Match: "<revision>"` refuses a race with 412."""
-    return await _act(request, "resume", ResumeOrder)
+    """`POST /v1/integrations/{id}/resume`; `If-Match: "<revision>"` refuses a race with 412. 202: a second must approve."""
+    return await _act(request, "resume", ResumeOrder, _release)
 
 
-async def _act(request: web.Request, action: str, shape: type[PauseOrder] | type[ResumeOrder]) -> web.Response:
-    answer = await _answer(request, action, shape)
+async def override(request: web.Request) -> web.Response:
+    """`POST /v1/integrations/{id}/override`; `If-Match` is required. 202: a second person must approve."""
+    return await _act(request, "override", OverrideOrder, _release)
+
+
+async def approve(request: web.Request) -> web.Response:
+    """`POST /v1/approvals/{id}`: the second person of a resume or an override."""
+    return await _act(request, "approve", Approval, _approve)
+
+
+async def approvals(request: web.Request) -> web.Response:
+    """`GET /v1/approvals`: what waits for a second person."""
+    token = authorised(request, "resume")
+    if isinstance(token, web.Response):
+        return token
+    return _json({"approvals": [_asked(one) for one in request.app[ORDERS].waiting()]})
+
+
+Carry = Callable[[web.Request, Any, Order, Token], Awaitable[web.Response]]
+"""Carries out one decoded order."""
+
+
+async def _act(request: web.Request, action: str, shape: type[msgspec.Struct], carry: Carry) -> web.Response:
+    answer = await _answer(request, action, shape, carry)
     metrics.ADMIN_ACTIONS.labels(action, str(answer.status)).inc()
     return answer
 
 
-async def _answer(request: web.Request, action: str, shape: type[PauseOrder] | type[ResumeOrder]) -> web.Response:
-    token = authorised(request, action)
+async def _answer(request: web.Request, action: str, shape: type[msgspec.Struct], carry: Carry) -> web.Response:
+    token = authorised(request, SCOPE_OF[action])
     if isinstance(token, web.Response):
         return token
+    raw = await request.read()
     try:
-        order = msgspec.json.decode(await request.read(), type=shape)
+        body: Any = msgspec.json.decode(raw or b"{}", type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return problem(400, "Bad Request", f'{request.path}: {error}; send {{"reason": "..."}}')
-    integration, who = request.match_info["id"], order.actor or token.name
-    log.info("operator.order", action=action, integration=integration, who=who, token=token.name)
-    return await _carried_out(request, order, integration, who)
-
-
-async def _carried_out(request: web.Request, order: PauseOrder | ResumeOrder, integration: str, who: str) -> web.Response:
-    match, orders = request.headers.get("If-Match", "*").strip(), request.app[ORDERS]
-    revision = _ETAG.fullmatch(match)
-    if revision is None and match != "*":
-        return problem(400, "Bad Request", f'If-Match must be the revision, as in "42"; got {match[:40]!r}')
+    key = request.headers.get("Idempotency-Key", "").strip()[:MOST_KEY]
+    order = Order(who=body.actor or token.name, reason=getattr(body, "reason", "approved"), automated=token.automated, key=key)
+    log.info("operator.order", action=action, target=request.match_info["id"], who=order.who, token=token.name)
     try:
-        if isinstance(order, PauseOrder):
-            await orders.pause(integration, who, order.reason, order.ttl)
-        else:
-            await orders.resume(integration, who, order.reason, int(revision[1]) if revision else None)
-    except NoSuchIntegrationError as error:
-        return problem(404, "No such integration", str(error))
-    except StaleRevisionError as error:
-        return problem(412, "Precondition Failed", str(error))
-    except JournalError as error:
-        return problem(503, "Journal unavailable", f"{request.path}: {error}")
-    flag = orders.desk.board.read()[integration]
-    done = Done(integration=integration, state=flag.state, breaker=flag.breaker, revision=flag.revision, pending=flag.pending)
-    return web.Response(body=msgspec.json.encode(done), content_type="application/json", headers={"ETag": f'"{done.revision}"'})
+        return await carry(request, body, order, token)
+    except tuple(_PROBLEMS) as error:
+        status, title = next(told for kind, told in _PROBLEMS.items() if isinstance(error, kind))
+        return problem(status, title, f"{request.path}: {error}" if status == 503 else str(error))
+
+
+async def _pause(request: web.Request, body: PauseOrder, order: Order, _: Token) -> web.Response:
+    orders, scope = request.app[ORDERS], request.match_info["id"]
+    await orders.pause(scope, order, ttl=body.ttl, level=body.level, share=body.share)
+    return _done(orders, scope)
+
+
+async def _release(request: web.Request, body: ResumeOrder | OverrideOrder, order: Order, token: Token) -> web.Response:
+    orders, scope, match = request.app[ORDERS], request.match_info["id"], request.headers.get("If-Match", "").strip()
+    revision = _ETAG.fullmatch(match)
+    if revision is None and match not in {"", "*"}:
+        return problem(400, "Bad Request", f'If-Match must be the revision, as in "42"; got {match[:40]!r}')
+    seconds = body.ttl if isinstance(body, OverrideOrder) else None
+    if seconds is not None and revision is None:
+        return problem(428, "Precondition Required", f'{request.path}: send If-Match with the revision you saw, as in "42"')
+    wanted = Wanted(
+        order=order, principal=token.name, revision=int(revision[1]) if revision else None, bypass=seconds, glass=body.break_glass
+    )
+    asked = await orders.release(scope, wanted)
+    return _done(orders, scope) if asked is None else _json(_asked(asked), status=202)
+
+
+async def _approve(request: web.Request, _: Approval, order: Order, token: Token) -> web.Response:
+    orders = request.app[ORDERS]
+    return _done(orders, await orders.approve(request.match_info["id"], order, token.name))
+
+
+def _asked(asked: Request) -> dict[str, object]:
+    return {
+        "approval": asked.id, "integration": asked.integration, "action": asked.action, "by": asked.by, "reason": asked.reason,
+        "revision": asked.revision, "expires_at": asked.until,
+    }  # fmt: skip
+
+
+def _done(orders: Orders, scope: str) -> web.Response:
+    """What the flags say now: of one integration, or of each in a scope."""
+    flags = orders.desk.board.read()
+    done = [
+        Done(
+            integration=name, state=flags[name].state, breaker=flags[name].breaker, revision=flags[name].revision,
+            level=flags[name].level, pending=flags[name].pending,
+        )
+        for name in orders.inside(scope)
+    ]  # fmt: skip
+    if scope in flags:
+        return _json(done[0], headers={"ETag": f'"{done[0].revision}"'})
+    return _json({"scope": scope, "integrations": done})
+
+
+def _json(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json", headers=headers)

@@ -49,6 +49,9 @@ def admin_app(orders: Orders, tokens: Mapping[str, operators.Token]) -> web.Appl
         [
             web.post("/v1/integrations/{id}/pause", operators.pause),
             web.post("/v1/integrations/{id}/resume", operators.resume),
+            web.post("/v1/integrations/{id}/override", operators.override),
+            web.get("/v1/approvals", operators.approvals),
+            web.post("/v1/approvals/{id}", operators.approve),
         ]
     )
     return app

@@ -10,8 +10,9 @@ import structlog
 
 from monitor import metrics
 from monitor.breaker.flags import FlagBoard
+from monitor.breaker.fold import Cursor, Fold, Noted, Request
 from monitor.breaker.holds import Decision, State
-from monitor.breaker.machine import Breaker, Cursor, Fold, IllegalTransitionError, Noted, after_change
+from monitor.breaker.machine import Breaker, IllegalTransitionError, after_change
 from monitor.errors import JournalConflict, JournalError
 from monitor.journal.base import Draft, Record, encode
 from monitor.journal.thread import AsyncJournal
@@ -86,6 +87,20 @@ class Desk:
                     self.trouble = ""
                     return [_counted(made) for record in records if (made := self._fold(record)) is not None]
 
+    async def ask(self, propose: Callable[[], Request]) -> Request:
+        """Record a request that another must approve. Raises JournalError, and whatever `propose` does."""
+        async with self._turn:
+            while True:
+                request = propose()
+                try:
+                    for record in await self._append([_draft("request", request, request.at, request.by)], self.fold.head):
+                        self._fold(record)
+                except JournalConflict:
+                    metrics.JOURNAL_CONFLICTS.inc()
+                    await self._catch_up()
+                else:
+                    return request
+
     async def _append(self, drafts: Sequence[Draft], expected: int) -> tuple[Record, ...]:
         try:
             async with asyncio.timeout(APPEND_WITHIN):
@@ -115,7 +130,8 @@ class Desk:
             breaker = self.fold.breaker(decision.integration)
             fresh = tuple(hold for hold in decision.place if hold.id not in breaker.holds)
             if fresh:
-                again = msgspec.structs.replace(decision, before=breaker.state, after=_after(breaker, decision), place=fresh)
+                after = after_change(breaker, decision.place)
+                again = msgspec.structs.replace(decision, before=breaker.state, after=after, place=fresh)
                 try:
                     await self.decide(partial(_just, again))
                 except JournalError:
@@ -169,10 +185,6 @@ def _counted(made: Made) -> Made:
 
 def _just(decision: Decision) -> tuple[Sequence[Decision], Sequence[Noted]]:
     return [decision], []
-
-
-def _after(breaker: Breaker, decision: Decision) -> State:
-    return breaker.state if breaker.state is State.FORCED_CLOSED else after_change(breaker, decision.place)
 
 
 def _draft(kind: str, value: msgspec.Struct, at: float, by: str, *, durable: bool = True) -> Draft:

@@ -9,7 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from detectors.events import Position
-from monitor.breaker.holds import State
+from monitor.breaker.holds import Level, State
 from monitor.breaker.machine import Breaker
 
 
@@ -40,7 +40,8 @@ class Observed(msgspec.Struct, frozen=True):
 class Flag(msgspec.Struct, frozen=True, kw_only=True):
     """One integration's answer. `paused`, `max_share` and `risk` are its other views; `valid_for` is in seconds.
 
-    `pending`: a pause shown before the journal took it; `revision` is then the previous one.
+    `level` is how much is taken away (`none`, `throttle`, `exits_only`, `pause`). `pending`: a pause shown before the journal
+    took it; `revision` is then the previous one.
     """
 
     integration: str
@@ -54,6 +55,7 @@ class Flag(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int
     max_share: float
     risk: float
+    level: str = "none"
     cause: str = ""
     chain: str = ""
     observed_block: Observed | None = None
@@ -64,7 +66,17 @@ class Flag(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def content(self) -> str:
         """All that makes it another answer: no times, no heads."""
-        told = (self.state, self.paused, self.breaker, self.max_share, self.risk, self.revision, self.pending, self.epoch)
+        told = (
+            self.state,
+            self.paused,
+            self.breaker,
+            self.max_share,
+            self.risk,
+            self.level,
+            self.revision,
+            self.pending,
+            self.epoch,
+        )
         return "\0".join(map(str, (self.integration, *told)))
 
 
@@ -203,15 +215,17 @@ class FlagBoard:
         breaker, sight = self._breakers[spec.integration], self._sights[spec.chain]
         emergency = self._emergency.get(spec.integration)
         blind = self._blind(spec, now, wall)
+        level = "none" if breaker.level is None else str(breaker.level)
         if breaker.paused or emergency is not None:
-            state, paused, share = Shown.PAUSE, True, breaker.share if breaker.state is State.HALF_OPEN else 0.0
+            state, paused, share = Shown.PAUSE, True, breaker.allowed if breaker.paused else 0.0
             reason, since = (breaker.reason, breaker.since) if emergency is None or breaker.paused else emergency
+            level = level if breaker.paused else str(Level.PAUSE)
         elif blind:
             since = self._blind_since.setdefault(spec.integration, wall)
             state, paused, reason = Shown.UNKNOWN, spec.on_blind is OnBlind.PAUSE, blind
-            share = 0.0 if paused else 1.0
+            share = 0.0 if paused else breaker.allowed
         else:
-            state, paused, share, reason, since = Shown.RUN, False, 1.0, breaker.reason, breaker.since
+            state, paused, share, reason, since = Shown.RUN, False, breaker.allowed, breaker.reason, breaker.since
         if not blind:
             self._blind_since.pop(spec.integration, None)
         recent = [finding for finding in breaker.findings if wall - finding.at <= spec.risk_for or breaker.paused]
@@ -227,6 +241,7 @@ class FlagBoard:
             epoch=self.epoch,
             max_share=share,
             risk=max((finding.confidence for finding in recent), default=0.0),
+            level=level,
             cause=recent[-1].detector if recent else "",
             chain=spec.chain,
             observed_block=sight.observed,

@@ -1,6 +1,7 @@
 """Holds and decisions: a pause is a set of holds, and a decision is the record that changes the set."""
 
 import hashlib
+from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
@@ -9,6 +10,7 @@ from detectors.base import Finding
 from detectors.events import Position, Stage
 
 HUMAN = "human:"
+SERVICE = "service:"
 DETECTOR = "detector:"
 _STRENGTH = {stage: rank for rank, stage in enumerate(Stage)}
 
@@ -22,11 +24,24 @@ def stronger(a: Stage, b: Stage) -> bool:
     return _STRENGTH[a] > _STRENGTH[b]
 
 
+class Level(StrEnum):
+    """How much a hold takes away, mildest first: a cap on traffic, no way in but a way out, nothing at all."""
+
+    THROTTLE = "throttle"
+    EXITS_ONLY = "exits_only"
+    PAUSE = "pause"
+
+
+_SEVERITY = {level: rank for rank, level in enumerate(Level)}
+
+
 class Hold(msgspec.Struct, frozen=True, kw_only=True):
-    """One reason not to use an integration, owned by its `source` (`detector:<name>` or `human:<who>`).
+    """One reason not to use an integration, owned by its `source` (`detector:<name>`, `human:<who>` or `service:<token>`).
 
     `height` is the chain height when it was placed (or last upgraded); `position` the block its evidence stands in, None while
-    pending. `until` on a human hold is a review deadline: it pages, the hold stays.
+    pending. `until` on an ordered hold is a review deadline: it pages, the hold stays; on a detector's it says that its block was
+    replaced, and until when that counts down. `share` is the traffic (0..1) that passes
+    while it stands, `scope` what was ordered when that was more than one integration, `sender` who sent the feared transaction.
     """
 
     id: str
@@ -41,16 +56,30 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
     position: Position | None = None
     height: int = -1
     until: float | None = None
+    level: Level = Level.PAUSE
+    share: float = 0.0
+    scope: str = ""
+    sender: str = ""
 
     @property
-    def human(self) -> bool:
-        """Placed by a person: only a person releases it."""
-        return self.source.startswith(HUMAN)
+    def forced(self) -> bool:
+        """Ordered by a person or a service: no detector and no clock releases it."""
+        return self.source.startswith((HUMAN, SERVICE))
+
+    @property
+    def stops(self) -> bool:
+        """Does it tell readers not to use the integration, rather than to use it less?"""
+        return self.level is not Level.THROTTLE
 
     @property
     def pending(self) -> bool:
         """Founded on evidence no block holds yet."""
-        return self.stage is Stage.PENDING
+        return self.stage in {Stage.PENDING, Stage.PRECONFIRMED} and not self.reverted
+
+    @property
+    def reverted(self) -> bool:
+        """Its block was replaced: it counts down to `until`, whatever becomes of the transaction meanwhile."""
+        return self.until is not None and not self.forced
 
 
 class State(StrEnum):
@@ -74,7 +103,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """What a policy or a person decided about one integration; applied to the fold only once the journal has it.
 
     `place` adds holds, or replaces those of the same id (an upgrade); `release` removes them by id. `share` is the traffic
-    share allowed afterwards while half-open. `bypass_until` sets a forced_closed's end.
+    share allowed afterwards while half-open. `bypass_until` sets a forced_closed's end. `page` says why a person must look now,
+    where the change of state alone does not.
     """
 
     id: str
@@ -90,11 +120,26 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     share: float | None = None
     bypass_until: float | None = None
     shadow: bool = False
+    page: str = ""
 
     @property
     def pauses(self) -> bool:
-        """Does it make the integration less usable than before?"""
-        return bool(self.place) and self.after in {State.OPEN, State.FORCED_OPEN}
+        """Does it stop what may have been usable before?"""
+        return any(hold.stops for hold in self.place) and self.after in {State.OPEN, State.FORCED_OPEN}
+
+
+def milder(a: Level, b: Level) -> bool:
+    """Does `a` take away less than `b`?
+
+    >>> milder(Level.THROTTLE, Level.PAUSE), milder(Level.PAUSE, Level.PAUSE)
+    (True, False)
+    """
+    return _SEVERITY[a] < _SEVERITY[b]
+
+
+def strictest(holds: Iterable[Hold]) -> Level | None:
+    """The level that counts among these holds; None without any."""
+    return max((hold.level for hold in holds), key=_SEVERITY.__getitem__, default=None)
 
 
 def decision_id(integration: str, at: float, *parts: str) -> str:

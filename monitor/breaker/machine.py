@@ -1,16 +1,19 @@
-"""The breaker's state machine: a table of legal transitions and a fold that applies decisions. Pure."""
+"""The breaker's state machine: a table of legal transitions, and what a decision makes of a breaker. Pure."""
+
+from collections.abc import Sequence
+from typing import ClassVar
 
 import msgspec
 
 from detectors.base import Finding
-from detectors.events import Position
-from monitor.breaker.holds import Decision, Hold, Mode, State
+from detectors.events import Stage
+from monitor.breaker.holds import HUMAN, Decision, Hold, Level, Mode, State, strictest
 
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.CLOSED: frozenset({State.OPEN, State.FORCED_OPEN, State.FORCED_CLOSED}),
     State.OPEN: frozenset({State.HALF_OPEN, State.CLOSED, State.FORCED_OPEN, State.FORCED_CLOSED}),
     State.HALF_OPEN: frozenset({State.OPEN, State.CLOSED, State.FORCED_OPEN, State.FORCED_CLOSED}),
-    State.FORCED_OPEN: frozenset({State.CLOSED, State.OPEN, State.FORCED_CLOSED}),
+    State.FORCED_OPEN: frozenset({State.CLOSED, State.OPEN}),
     State.FORCED_CLOSED: frozenset({State.CLOSED, State.OPEN, State.FORCED_OPEN}),
 }
 
@@ -18,12 +21,48 @@ KEPT_FINDINGS = 32
 """Newest findings kept per integration, for the risk score, corroboration and the page."""
 
 
+KEPT_TRIPS = 64
+"""Newest automatic trips remembered, for the flap latch."""
+
+BUDGET_WINDOW = 3600.0
+"""Seconds over which pauses founded on pending evidence alone are added up."""
+
+
+KEPT_UNSETTLED = 256
+"""Findings kept while a reorganisation may still take their block back: what is forgotten cannot be retracted."""
+
+
+class Retraction(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding is taken back: the block it rested on was replaced, and the new branch does not hold what it was about."""
+
+    kind: ClassVar[str] = "retraction"
+    by: ClassVar[str] = "follower"
+    durable: ClassVar[bool] = True
+
+    integration: str
+    at: float
+    finding: Finding
+    reason: str
+
+
 class IllegalTransitionError(ValueError):
     """A decision that the table or the holds do not allow."""
 
 
+class Spent(msgspec.Struct, frozen=True):
+    """A stretch of time (unix seconds) that was paused on pending evidence alone, and who sent what was feared."""
+
+    senders: tuple[str, ...]
+    since: float
+    until: float
+
+
 class Breaker(msgspec.Struct, frozen=True, kw_only=True):
-    """One integration as the journal tells it. `revision` is the sequence of the record that last changed it."""
+    """One integration as the journal tells it. `revision` is the sequence of the record that last changed it.
+
+    `tripped` are the times of its newest automatic trips on block evidence since a person last resumed it; `feared_since` is when
+    the present stretch on pending evidence alone began, `spent` the earlier ones.
+    """
 
     integration: str
     mode: Mode = Mode.SHADOW
@@ -35,20 +74,47 @@ class Breaker(msgspec.Struct, frozen=True, kw_only=True):
     share: float = 1.0
     stepped_at: float = 0.0
     trips: int = 0
+    tripped: tuple[float, ...] = ()
+    feared_since: float | None = None
+    spent: tuple[Spent, ...] = ()
     bypass_until: float | None = None
     findings: tuple[Finding, ...] = ()
+    orphans: dict[str, int] = {}
+    """Findings (by id) whose block was replaced, with the height the new branch must reach without them."""
+    retracted: tuple[Retraction, ...] = ()
 
     @property
     def automatic(self) -> list[Hold]:
         """Holds that detectors own."""
-        return [hold for hold in self.holds.values() if not hold.human]
+        return [hold for hold in self.holds.values() if not hold.forced]
+
+    @property
+    def forced(self) -> list[Hold]:
+        """Holds that were ordered."""
+        return [hold for hold in self.holds.values() if hold.forced]
+
+    @property
+    def standing(self) -> list[Hold]:
+        """The holds that readers are told of: what was ordered always, what detectors found where they may turn the flag."""
+        enforced = self.mode is Mode.ENFORCE and self.state is not State.FORCED_CLOSED
+        return [hold for hold in self.holds.values() if hold.forced or enforced]
+
+    @property
+    def level(self) -> Level | None:
+        """How much is taken away; None when nothing is."""
+        return strictest(self.standing)
 
     @property
     def paused(self) -> bool:
-        """Are readers to be told `pause`? A person's hold counts in shadow mode too."""
-        if self.state is State.FORCED_OPEN:
-            return True
-        return self.mode is Mode.ENFORCE and self.state in {State.OPEN, State.HALF_OPEN}
+        """Are readers to be told `pause`? An ordered hold counts in shadow mode too."""
+        return self.level not in {None, Level.THROTTLE}
+
+    @property
+    def allowed(self) -> float:
+        """The share of traffic that may pass, 0..1."""
+        if self.state is State.HALF_OPEN and self.mode is Mode.ENFORCE:
+            return self.share
+        return min((hold.share for hold in self.standing), default=1.0)
 
     @property
     def would_pause(self) -> bool:
@@ -57,12 +123,12 @@ class Breaker(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def rests_at(holds: dict[str, Hold], bypass_until: float | None) -> State:
-    """The state that a set of holds means by itself, without half-open probing.
+    """The state that a set of holds means by itself, without half-open probing. A bypass suppresses automatic holds only.
 
     >>> rests_at({}, None)
     <State.CLOSED: 'closed'>
     """
-    if any(hold.human for hold in holds.values()):
+    if any(hold.forced for hold in holds.values()):
         return State.FORCED_OPEN
     if bypass_until is not None:
         return State.FORCED_CLOSED
@@ -89,11 +155,15 @@ def apply(breaker: Breaker, decision: Decision, sequence: int) -> Breaker:
         raise IllegalTransitionError(f"{breaker.integration}: cannot close over {len(holds)} holds")
     if decision.after in {State.OPEN, State.HALF_OPEN, State.FORCED_OPEN} and not holds:
         raise IllegalTransitionError(f"{breaker.integration}: {decision.after} without a hold")
+    if decision.after is State.FORCED_CLOSED and any(hold.forced for hold in holds.values()):
+        raise IllegalTransitionError(f"{breaker.integration}: a bypass cannot suppress what a person ordered")
     moved = decision.after is not decision.before
-    tripped = decision.after is State.OPEN and moved and any(not hold.pending for hold in decision.place)
-    seen = {finding.id: finding for finding in (*breaker.findings, *decision.findings)}
+    tripped = _trips(breaker, decision, holds)
+    resumed = decision.after is State.CLOSED and decision.by.startswith(HUMAN)
+    times = () if resumed else (*breaker.tripped, decision.at)[-KEPT_TRIPS:] if tripped else breaker.tripped
+    feared_since, spent = _feared(breaker, decision, holds)
     return msgspec.structs.replace(
-        breaker,
+        with_findings(breaker, decision.findings),
         state=decision.after,
         since=decision.at if moved else breaker.since,
         revision=sequence,
@@ -102,9 +172,24 @@ def apply(breaker: Breaker, decision: Decision, sequence: int) -> Breaker:
         share=_share(breaker, decision),
         stepped_at=decision.at if decision.share is not None else breaker.stepped_at,
         trips=breaker.trips + tripped,
+        tripped=times,
+        feared_since=feared_since,
+        spent=spent,
         bypass_until=(decision.bypass_until or breaker.bypass_until) if decision.after is State.FORCED_CLOSED else None,
-        findings=tuple(seen.values())[-KEPT_FINDINGS:],
     )
+
+
+def with_findings(breaker: Breaker, findings: Sequence[Finding]) -> Breaker:
+    """The breaker knowing these too, each by its newest word; one found in a block again has its block back."""
+    seen = {finding.id: finding for finding in (*breaker.findings, *findings)}
+    stand = {finding.id for finding in findings if finding.position is not None}
+    orphans = {key: until for key, until in breaker.orphans.items() if key not in stand}
+    kept = tuple(seen.values())
+    if len(kept) > KEPT_FINDINGS:
+        loose = {f.id for f in kept if f.id in orphans or (f.position is not None and f.stage is not Stage.FINAL)}
+        newest = {f.id for f in kept[-KEPT_FINDINGS:]}
+        kept = tuple(f for f in kept if f.id in loose or f.id in newest)[-KEPT_UNSETTLED:]
+    return msgspec.structs.replace(breaker, findings=kept, orphans=orphans)
 
 
 def _share(breaker: Breaker, decision: Decision) -> float:
@@ -115,46 +200,28 @@ def _share(breaker: Breaker, decision: Decision) -> float:
     return breaker.share if decision.share is None else decision.share
 
 
-class Noted(msgspec.Struct, frozen=True):
-    """A finding that changed no flag, kept for corroboration, the page and the audit."""
-
-    integration: str
-    finding: Finding
-
-
-class Cursor(msgspec.Struct, frozen=True):
-    """Every block of `chain` up to `position` has been processed."""
-
-    chain: str
-    position: Position
+def _trips(breaker: Breaker, decision: Decision, holds: dict[str, Hold]) -> bool:
+    """Is this a new automatic trip on block evidence: the first such hold, or another one while probing?"""
+    if decision.after is not State.OPEN:
+        return False
+    if decision.before is State.HALF_OPEN:
+        return any(not hold.pending for hold in decision.place)
+    before = any(not hold.pending for hold in breaker.automatic)
+    return not before and any(not hold.pending and not hold.forced for hold in holds.values())
 
 
-class Fold:
-    """All breakers and cursors, as the journal tells them. Changes only through `apply_record`, with records in sequence."""
+def _feared(breaker: Breaker, decision: Decision, holds: dict[str, Hold]) -> tuple[float | None, tuple[Spent, ...]]:
+    """Since when only pending evidence stops the integration, and the earlier stretches of the last hour.
 
-    def __init__(self, modes: dict[str, Mode]) -> None:
-        self.modes = modes
-        self.breakers: dict[str, Breaker] = {name: Breaker(integration=name, mode=mode) for name, mode in modes.items()}
-        self.cursors: dict[str, Position] = {}
-        self.head = 0
-
-    def breaker(self, integration: str) -> Breaker:
-        """The breaker of an integration; one that the configuration no longer names keeps its history in enforce mode."""
-        return self.breakers.get(integration) or Breaker(integration=integration, mode=Mode.ENFORCE)
-
-    def apply_record(self, kind: str, body: bytes, sequence: int) -> Decision | None:
-        """Fold one journal record and give back the decision it is, if it is one. Kinds not about state only move the head."""
-        decision = None
-        if kind == "decision":
-            decision = msgspec.json.decode(body, type=Decision)
-            self.breakers[decision.integration] = apply(self.breaker(decision.integration), decision, sequence)
-        elif kind == "finding":
-            noted = msgspec.json.decode(body, type=Noted)
-            breaker = self.breaker(noted.integration)
-            seen = {finding.id: finding for finding in breaker.findings} | {noted.finding.id: noted.finding}
-            self.breakers[noted.integration] = msgspec.structs.replace(breaker, findings=tuple(seen.values())[-KEPT_FINDINGS:])
-        elif kind == "cursor":
-            cursor = msgspec.json.decode(body, type=Cursor)
-            self.cursors[cursor.chain] = cursor.position
-        self.head = sequence
-        return decision
+    A stretch that ends because the feared transaction was mined and hurt was no false alarm, and is not counted.
+    """
+    stops = [hold for hold in holds.values() if hold.stops]
+    fears = decision.after is State.OPEN and bool(stops) and all(hold.pending for hold in stops)
+    spent = tuple(one for one in breaker.spent if one.until > decision.at - BUDGET_WINDOW)
+    since = breaker.feared_since
+    if fears or since is None:
+        return (decision.at if since is None else since) if fears else None, spent
+    if any(not hold.pending and not hold.forced for hold in holds.values()):
+        return None, spent
+    senders = tuple(sorted({hold.sender for hold in breaker.automatic}))
+    return None, (*spent, Spent(senders, since, decision.at))

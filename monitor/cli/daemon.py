@@ -74,14 +74,23 @@ def order(integration: str, action: str, body: Mapping[str, object], revision: i
 
     Raises ConfigError without a token, Refused when the daemon says no, SeawallError when it says nothing.
     """
+    scope = "pause" if action == "pause" else "resume"
+    return _posted(f"/v1/integrations/{urllib.parse.quote(integration, safe='')}/{action}", body, scope, revision)
+
+
+def approve(request: str, body: Mapping[str, object]) -> Facts:
+    """POST an approval of somebody's request. Raises as `order`."""
+    return _posted(f"/v1/approvals/{urllib.parse.quote(request, safe='')}", body, "resume", None)
+
+
+def _posted(path: str, body: Mapping[str, object], scope: str, revision: int | None) -> Facts:
     token = os.environ.get(TOKEN)
     if not token:
-        raise ConfigError([f"{TOKEN}: not set; orders need a token with the scope {action!r}"])
-    url = f"{admin_base()}/v1/integrations/{urllib.parse.quote(integration, safe='')}/{action}"
+        raise ConfigError([f"{TOKEN}: not set; orders need a token with the scope {scope!r}"])
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
     if revision is not None:
         headers["If-Match"] = f'"{revision}"'
-    request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="POST")  # noqa: S310 - as in `get`
+    request = urllib.request.Request(admin_base() + path, json.dumps(body).encode(), headers, method="POST")  # noqa: S310 - as in `get`
     return _object(request, f"set {ADMIN_URL}")
 
 

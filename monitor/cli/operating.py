@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,11 +23,23 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept in the journal and shown to every reader.")]
 Actor = Annotated[str | None, typer.Option("--as", help="Who orders it, if not the token's owner.", metavar="NAME")]
 Integration = Annotated[str, typer.Argument(help="The integration's id.")]
+Scope = Annotated[str, typer.Argument(help="The integration's id; or chain:ID, contract:ADDRESS, everything.")]
+Seen = Annotated[int | None, typer.Option("--revision", help="Only if this is still the flag's revision.")]
+Glass = Annotated[bool, typer.Option("--break-glass", help="Alone, though it takes two; everybody is paged.")]
+Share = Annotated[float, typer.Option("--share", help="Traffic that passes under throttle.", min=0, max=1)]
+
+
+class Level(StrEnum):
+    """How much a pause takes away."""
+
+    THROTTLE = "throttle"
+    EXITS_ONLY = "exits_only"
+    PAUSE = "pause"
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
-    for command in (flags, pause, resume, health):
+    for command in (flags, pause, resume, override, approve, health):
         app.command()(command)
 
 
@@ -51,35 +64,61 @@ def flags(
 
 
 def pause(
-    integration: Integration,
+    integration: Scope,
     *,
     reason: Reason,
+    level: Annotated[Level, typer.Option("--level", help="How much is taken away.")] = Level.PAUSE,
+    share: Share = 0.1,
     ttl: Annotated[float | None, typer.Option("--ttl", help="Seconds after which it must be reviewed.", min=1, max=86400)] = None,
     actor: Actor = None,
     as_json: AsJson = False,
 ) -> None:
-    """Pause an integration now; only a person can release it."""
-    body: dict[str, object] = {"reason": reason, "ttl": ttl, "actor": actor}
+    """Pause an integration, a chain or everything now; only a person can release it."""
+    body: dict[str, object] = {"reason": reason, "ttl": ttl, "actor": actor, "level": level, "share": share}
     _show_done("pause", daemon.order(integration, "pause", body), as_json=as_json)
 
 
 def resume(
-    integration: Integration,
+    integration: Scope,
     *,
     reason: Reason,
-    revision: Annotated[int | None, typer.Option("--revision", help="Only if this is still the flag's revision.")] = None,
+    revision: Seen = None,
     actor: Actor = None,
+    glass: Glass = False,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Release every hold on an integration; refused if its state changes in between."""
-    if revision is None:
-        known = {flag.get("integration"): flag for flag in _flags_of(daemon.get(daemon.read_base(url), "/v1/flags"))}
-        if integration not in known:
-            raise SeawallError(f"resume {integration}: no such integration; known: {', '.join(map(str, known)) or 'none'}")
-        revision = int(known[integration]["revision"])
-    done = daemon.order(integration, "resume", {"reason": reason, "actor": actor}, revision)
-    _show_done("resume", done, as_json=as_json)
+    """Release every hold on an integration; refused if its state changes in between. A critical one takes a second person."""
+    seen = None if revision is None and _wide(integration) else _revision("resume", integration, revision, url)
+    body = {"reason": reason, "actor": actor, "break_glass": glass}
+    _show_done("resume", daemon.order(integration, "resume", body, seen), as_json=as_json)
+
+
+def override(
+    integration: Integration,
+    *,
+    reason: Reason,
+    ttl: Annotated[float, typer.Option("--ttl", help="Seconds until the protection is back.", min=1, max=86400)],
+    revision: Seen = None,
+    actor: Actor = None,
+    glass: Glass = False,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bypass the protection of an integration for a while: what detectors find is told, and pauses nothing."""
+    seen = _revision("override", integration, revision, url)
+    body = {"reason": reason, "ttl": ttl, "actor": actor, "break_glass": glass}
+    _show_done("override", daemon.order(integration, "override", body, seen), as_json=as_json)
+
+
+def approve(
+    request: Annotated[str, typer.Argument(help="What resume or override printed when it asked for a second person.")],
+    *,
+    actor: Actor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Be the second person of a resume or an override; the token must be another one."""
+    _show_done("approve", daemon.approve(request, {"actor": actor}), as_json=as_json)
 
 
 def health(
@@ -99,6 +138,21 @@ def health(
             typer.echo(_plain(f"{name if facts.get('ok') else 'not ' + name}{': ' + rest if rest else ''}"))
     if not all(facts.get("ok") for facts in report.values()):
         raise typer.Exit(1)
+
+
+def _wide(scope: str) -> bool:
+    """Is this more than one integration?"""
+    return scope == "everything" or ":" in scope
+
+
+def _revision(action: str, integration: str, given: int | None, url: str | None) -> int:
+    """The revision an order is for: the one given, else the one the daemon shows now."""
+    if given is not None:
+        return given
+    known = {flag.get("integration"): flag for flag in _flags_of(daemon.get(daemon.read_base(url), "/v1/flags"))}
+    if integration not in known:
+        raise SeawallError(f"{action} {integration}: no such integration; known: {', '.join(map(str, known)) or 'none'}")
+    return int(known[integration]["revision"])
 
 
 def _asked(base: str, name: str) -> daemon.Facts:
@@ -152,6 +206,15 @@ def _table(shown: Iterable[daemon.Facts], now: float) -> "Table":
 def _show_done(action: str, done: daemon.Facts, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(done))
+        return
+    if "approval" in done:
+        left = float(done["expires_at"]) - time.time()
+        typer.echo(_plain(f"{action}: {done['integration']} is critical and takes a second person, within {_age(left)}:"))
+        typer.echo(_plain(f"  seawall approve {done['approval']}"))
+        return
+    if "scope" in done:
+        for one in done["integrations"]:
+            _show_done(action, one, as_json=False)
         return
     owed = "; shown to every reader, not yet in the journal" if done.get("pending") else ""
     typer.echo(_plain(f"{action}: {done.get('integration')} says {done.get('state')}, revision {done.get('revision')}{owed}"))

@@ -61,7 +61,7 @@ def _chains(chains: Mapping[str, ChainConfig], data: Any) -> Iterator[Problem]: 
         yield from _twice([node.name for node in chain.nodes], (*path, "nodes"), "two nodes are called {}")
 
 
-VIEWS = (".paused", ".state", ".max_share", ".risk")
+VIEWS = (".paused", ".state", ".max_share", ".risk", ".level")
 """What follows an integration's id in a flag's key."""
 
 
@@ -92,6 +92,9 @@ def _policy(path: Path, policy: Policy) -> Iterator[Problem]:
         yield (*path, "close_at"), f"{policy.close_at} is not below pause_at ({policy.pause_at}): it would open and close at once"
     if policy.min_open > policy.max_open:
         yield (*path, "min_open"), f"{written(policy.min_open)} is longer than max_open ({written(policy.max_open)})"
+    steps = [at for at in (policy.throttle_at, policy.exits_only_at, policy.pause_at) if at is not None]
+    if steps != sorted(steps):
+        yield (*path, "pause_at"), "throttle_at, exits_only_at and pause_at must rise in this order: mild steps come first"
     if list(policy.half_open) != sorted(set(policy.half_open)):
         yield (*path, "half_open"), "shares must rise from one to the next"
 

@@ -38,7 +38,7 @@ def configuration(
         "integrations": {integration.id: _integration(integration) for integration in stage.integrations},
         "trusted": {CHAIN: sorted(stage.trusted)},
         "prices": {CHAIN: _prices(stage.market, stage.integrations)},
-        "policies": {"default": {}},
+        "policies": {"default": {"max_paused_share": 1.0}},  # a show with many attacks pauses them all
         "detectors": {} if detecting else {name: {"enabled": False} for name in _ALL_DETECTORS},
         "alerts": {
             "routes": [{"match": {}, "to": ["pager", "console"]}],

@@ -8,8 +8,8 @@ import msgspec
 from detectors.base import Detector, Finding, Want
 from detectors.events import Block, Committed, Dropped, Event, Reverted, Stage, Tick
 from detectors.execution import Execution
+from monitor.breaker.fold import Fold
 from monitor.breaker.holds import Mode, State
-from monitor.breaker.machine import Fold
 from monitor.breaker.policy import Rules
 from monitor.journal.base import encode
 from monitor.pipeline import QUARANTINE_AFTER, Pipeline, Proposed, Watched

@@ -17,8 +17,9 @@ from detectors.execution import Execution
 from monitor.app import build_detectors, header_of, registry_of, specs_of, watched_of
 from monitor.breaker.desk import Desk
 from monitor.breaker.flags import FlagBoard
+from monitor.breaker.fold import Fold
 from monitor.breaker.holds import Decision, Mode, State
-from monitor.breaker.machine import Breaker, Fold
+from monitor.breaker.machine import Breaker
 from monitor.chains.recorder import Recorder
 from monitor.chains.tape import Asked, Mark, Proposed, Recorded, Restored, Standing, Tape, Written
 from monitor.config import Config, load

@@ -12,8 +12,8 @@ from monitor.api.server import Listener, admin_app, read_app
 from monitor.api.views import Sources
 from monitor.breaker.desk import Desk
 from monitor.breaker.flags import FlagBoard, Spec
+from monitor.breaker.fold import Fold
 from monitor.breaker.holds import Mode
-from monitor.breaker.machine import Fold
 from monitor.breaker.orders import Orders
 from monitor.journal.sqlite import SqliteJournal
 from monitor.journal.thread import AsyncJournal

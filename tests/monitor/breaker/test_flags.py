@@ -7,7 +7,7 @@ import pytest
 from monitor.breaker.flags import FlagBoard, OnBlind, Shown, Spec
 from monitor.breaker.holds import Mode
 from monitor.breaker.machine import Breaker, apply
-from monitor.breaker.policy import pause, resume
+from monitor.breaker.people import Order, pause, resume
 from tests.support.findings import CHAIN, position
 
 
@@ -36,7 +36,9 @@ def seen(board: FlagBoard, clock: Clock, height: int = 10) -> None:
 
 def paused() -> Breaker:
     breaker = Breaker(integration="bank", mode=Mode.ENFORCE)
-    return apply(breaker, pause(breaker, "alice", "drill", 1.0, None), 7)
+    decision = pause(breaker, Order(who="alice", reason="drill"), 1.0)
+    assert decision is not None
+    return apply(breaker, decision, 7)
 
 
 @pytest.mark.usefixtures("clock")
@@ -105,7 +107,7 @@ def test_the_version_changes_with_what_readers_see_and_not_with_heads(clock: Clo
     board.publish(paused())
     assert (board.version != version, woken.is_set()) == (True, True)
     breaker = paused()
-    freed = resume(breaker, "bob", "over", 2.0)
+    freed = resume(breaker, Order(who="bob", reason="over"), 2.0)
     assert freed is not None
     board.publish(apply(breaker, freed, 8))
     assert board.read()["bank"].state is Shown.RUN

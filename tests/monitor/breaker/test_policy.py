@@ -12,10 +12,11 @@ from detectors.base import Basis, Finding
 from detectors.events import Stage
 from monitor.breaker.holds import Decision, Mode, State
 from monitor.breaker.machine import TRANSITIONS, Breaker, IllegalTransitionError, apply
-from monitor.breaker.policy import Rules, Settled, judge, pause, resume, settle, tick, unroll
+from monitor.breaker.people import Order, pause, resume
+from monitor.breaker.policy import Rules, Settled, judge, settle, tick, unroll
 from tests.support.findings import CHAIN, finding
 
-RULES = Rules(min_open=600.0, half_open_step=60.0)
+RULES = Rules(min_open=600.0, half_open_step=60.0, pending_budget=1e12, sender_budget=1e12, max_trips=10**6)
 
 
 def enforced() -> Breaker:
@@ -26,6 +27,12 @@ def tripped(*found: Finding, at: float = 1000.0, height: int = 10) -> Breaker:
     decision, _ = judge(enforced(), found or [finding()], RULES, at, height, "default")
     assert decision is not None
     return apply(enforced(), decision, 1)
+
+
+def ordered(breaker: Breaker, who: str, at: float) -> Decision:
+    decision = pause(breaker, Order(who=who, reason="because"), at)
+    assert decision is not None
+    return decision
 
 
 def test_one_mechanism_finding_trips_at_any_stage() -> None:
@@ -128,11 +135,11 @@ def test_a_finding_while_probing_opens_it_again_for_twice_as_long() -> None:
 
 def test_a_person_can_pause_in_shadow_and_only_a_person_resumes() -> None:
     breaker = Breaker(integration="bank", mode=Mode.SHADOW)
-    breaker = apply(breaker, pause(breaker, "alice", "maintenance", 5.0, None), 1)
+    breaker = apply(breaker, ordered(breaker, "alice", 5.0), 1)
     assert breaker.paused
     assert tick(breaker, RULES, 9e9, {CHAIN: 99}, "default") is None
     assert settle(breaker, [Settled("0xattack", "dropped")], RULES, 9e9, 99, "default") is None
-    freed = resume(breaker, "bob", "done", 6.0)
+    freed = resume(breaker, Order(who="bob", reason="done"), 6.0)
     assert freed is not None
     assert not apply(breaker, freed, 2).paused
 
@@ -183,13 +190,13 @@ class Life(RuleBasedStateMachine):
     @rule(who=st.sampled_from(["alice", "bob"]))
     def person_pauses(self, who: str) -> None:
         self.now += 1
-        decision = pause(self.breaker, who, "because", self.now, None)
+        decision = ordered(self.breaker, who, self.now)
         self.take(decision)
         self.human.add(decision.place[0].id)
 
     @rule()
     def person_resumes(self) -> None:
-        self.take(resume(self.breaker, "alice", "fine", self.now))
+        self.take(resume(self.breaker, Order(who="alice", reason="fine"), self.now))
         self.human, self.automatic = set(), {}
 
     @rule(seconds=st.sampled_from([1.0, 61.0, 700.0, 90000.0]), final=st.booleans())
