@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from alerts.route import Route, Routing
-from monitor.config.kinds import IDENTIFIER, Address, Chain, Listen, NodeUrl, Seconds, Secret
+from monitor.config.kinds import BLOCK_HASH, IDENTIFIER, Address, Chain, Listen, NodeUrl, Seconds, Secret
 
 Meta = msgspec.Meta
 Id = Annotated[str, Meta(pattern=IDENTIFIER)]
@@ -48,6 +48,47 @@ class Node(Part, frozen=True, kw_only=True):
 
     name: Id
     ws: NodeUrl
+    rate: Annotated[float | None, Meta(gt=0, description="Calls a second that its plan allows; none: as many as needed.")] = None
+
+
+class Checkpoint(Part, frozen=True, kw_only=True):
+    """A block that every node of the chain must have, from a source you trust."""
+
+    number: Annotated[int, Meta(ge=0)]
+    hash: Annotated[str, Meta(pattern=BLOCK_HASH)]
+
+    @property
+    def pinned(self) -> tuple[int, str]:
+        """Height and id."""
+        return self.number, self.hash.lower()
+
+
+class BlobRules(Part, frozen=True, kw_only=True):
+    """Blobs from unix time `start` on: target and most per block, update fraction, and whether EIP-7918's reserve price holds."""
+
+    start: Annotated[int, Meta(ge=0)]
+    target: Count
+    most: Count
+    fraction: Count
+    reserve: bool = False
+
+
+class GasConfig(Part, frozen=True, kw_only=True):
+    """Fee forecasts of a chain; advice only."""
+
+    enabled: Annotated[bool, Meta(description="Forecast this chain's fees.")] = True
+    kind: Annotated[
+        Literal["auto", "ethereum", "op_stack"],
+        Meta(
+            description="Who sets the fee: EIP-1559 with the numbers below, or an OP Stack header's own; auto goes by chain id."
+        ),
+    ] = "auto"
+    elasticity: Annotated[int, Meta(ge=1, le=1000, description="EIP-1559: gas limit over gas target.")] = 2
+    denominator: Annotated[int, Meta(ge=2, le=100_000, description="EIP-1559: a fee moves by at most one part in so many.")] = 8
+    history: Annotated[
+        int, Meta(ge=0, le=16_384, description="Blocks asked of eth_feeHistory at a cold start, 1,024 a call.")
+    ] = 4096
+    blobs: Annotated[tuple[BlobRules, ...], Meta(description="Blob schedule, oldest first; empty: Ethereum mainnet's.")] = ()
 
 
 class ChainConfig(Part, frozen=True, kw_only=True):
@@ -61,7 +102,9 @@ class ChainConfig(Part, frozen=True, kw_only=True):
     )
     finality: Annotated[Finality, Meta(description="What releases wait for.")] = Finality.SAFE
     quorum: Annotated[Count, Meta(description="Nodes that must agree before anything is released.")] = 1
+    checkpoint: Annotated[Checkpoint | None, Meta(description="A block that every node must have, or it is refused.")] = None
     snapshot_every: Annotated[Count, Meta(description="Blocks between snapshots of detector state.")] = 100
+    gas: GasConfig = msgspec.field(default_factory=GasConfig)
 
 
 class Contract(Part, frozen=True, kw_only=True):
@@ -83,6 +126,7 @@ class Integration(Part, frozen=True, kw_only=True):
         "shadow"
     )
     on_blind: Annotated[Literal["pause", "keep", "clear"], Meta(description="The boolean flag while we are blind.")] = "pause"
+    critical: Annotated[bool, Meta(description="Resuming or bypassing it takes two principals.")] = False
     tags: tuple[Id, ...] = ()
 
 
@@ -100,9 +144,17 @@ class Policy(Part, frozen=True, kw_only=True):
     warn_at: Share = 0.5
     pause_at: Share = 0.8
     close_at: Share = 0.4
+    throttle_at: Annotated[Share | None, Meta(description="From here on traffic is capped at throttle_share.")] = None
+    exits_only_at: Annotated[Share | None, Meta(description="From here on only the way out is open.")] = None
+    throttle_share: Share = 0.1
     quorum: Annotated[Count, Meta(description="Detectors that must agree before statistics trip.")] = 2
+    min_evidence: Annotated[Count, Meta(description="Statistical findings that must agree before they trip.")] = 2
+    evidence_window: Annotated[Seconds, Positive, Meta(description="How long a statistical finding counts.")] = 600.0
     min_open: Annotated[Seconds, Positive] = 600.0
     max_open: Annotated[Seconds, Positive] = 86400.0
+    max_trips: Annotated[Count, Meta(description="Trips within an hour after which only a person resumes.")] = 6
+    pending_budget: Annotated[Seconds, Meta(description="How long pending evidence alone may pause in an hour.")] = 600.0
+    sender_budget: Annotated[Seconds, Meta(description="The same for the transactions of one sender.")] = 300.0
     pending_hold_blocks: Annotated[int, Meta(ge=2, le=100)] = 2
     half_open: Annotated[tuple[Annotated[float, Meta(gt=0, le=1)], ...], Meta(min_length=1, max_length=20)] = (0.01, 0.1, 1.0)
     half_open_step: Annotated[Seconds, Positive] = 300.0
@@ -145,6 +197,7 @@ class TokenConfig(Part, frozen=True, kw_only=True):
     name: Id
     secret: Secret
     scopes: tuple[Literal["pause", "resume"], ...]
+    automated: Annotated[bool, Meta(description="A service holds it: it releases only what it ordered itself.")] = False
 
 
 class Api(Part, frozen=True, kw_only=True):
