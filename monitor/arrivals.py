@@ -2,15 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import msgspec
 import structlog
 
-from detectors.events import Gap, Position, Transaction, Unjudged
+from detectors.events import Gap, Position, Stage, Transaction, Unjudged
 from detectors.execution import Execution
 from monitor import metrics
+from monitor.attention import Attention
 from monitor.feeds.executions import LATE, OVERSIZE, UNREACHABLE, Executions
 from monitor.feeds.pending import Pending
 from monitor.judging import Judging
@@ -19,14 +20,17 @@ from monitor.turns import Turns
 
 log = structlog.get_logger()
 
-SIMULATIONS = 6
-"""Pending transactions simulated at once."""
+NEAR_AT_ONCE, FAR_AT_ONCE = 4, 3
+"""Pending transactions simulated at once: those with a visible reason to touch a watched contract, and all others."""
 
 WAITING = 20_000
 """Pending transactions that may wait to be simulated; beyond, they are shed and counted as unjudged."""
 
 RECONNECT_WITHIN = 2.0
 """Seconds that a simulation cut off waits for its connection to come back."""
+
+SHED = "shed"
+"""The reason of those given up because more came than is judged in time."""
 
 _COSTLY = frozenset((LATE, OVERSIZE, UNREACHABLE))
 
@@ -39,13 +43,18 @@ class Connection(Protocol):
 
 
 class Arrivals:
-    """Judges what is pending. `watched` are the chain's watched contracts."""
+    """Judges what is pending. `watched` are the chain's watched contracts.
+
+    What may touch one of them is simulated on `connection`, all else on `aside`: nodes answer a connection's questions one after
+    another, and a trace made to be slow must not stand in an attack's way.
+    """
 
     def __init__(
         self,
         pending: Pending,
         executions: Executions,
         connection: Connection,
+        aside: Connection,
         judging: Judging,
         newest: Newest,
         watched: frozenset[str],
@@ -54,9 +63,13 @@ class Arrivals:
         self.pending = pending
         self.executions = executions
         self.connection = connection
+        self.aside = aside
         self.judging = judging
         self.newest = newest
         self.watched = watched
+        self.attention = Attention(watched)
+        self.shed = 0
+        """Transactions given up so far: nobody knows what they would have done."""
         self._turns = Turns(WAITING)
         self._again: set[str] = set()
         """Transactions that are to be judged once more, on the block that was being judged when they were."""
@@ -65,7 +78,17 @@ class Arrivals:
         """Take and simulate until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._arrive(), name=f"{self.chain}/pending")
-            tasks.create_task(self._simulate_all(), name=f"{self.chain}/simulations")
+            tasks.create_task(self._simulate_all(NEAR_AT_ONCE, near=True), name=f"{self.chain}/simulations")
+            tasks.create_task(self._simulate_all(FAR_AT_ONCE, near=False), name=f"{self.chain}/simulations aside")
+
+    @property
+    def waiting(self) -> int:
+        """Pending transactions that wait to be simulated."""
+        return self._turns.size
+
+    def mined(self, transactions: Iterable[str]) -> None:
+        """A block with these was judged: they need no simulation any more."""
+        self._turns.forget(transactions)
 
     async def _arrive(self) -> None:
         """What the pending feed gives: transactions to simulate, fates to judge, losses to admit."""
@@ -73,26 +96,37 @@ class Arrivals:
             if not isinstance(event, Transaction):
                 await self.judging.take(event)
             elif event.to is None or len(event.input) > len("0x") or event.to in self.watched:
-                self._turns.offer(event)
-                metrics.QUEUE_DEPTH.labels("simulate").set(self._turns.size)
-            if lost := self._turns.take_lost():
-                metrics.DROPPED.labels(self.chain, "simulate").inc(lost)
-                metrics.UNJUDGED.labels(self.chain, "shed").inc(lost)
-                reason = "more than is judged in time"
-                await self.judging.take(Gap(chain=self.chain, at=time.time(), feed="simulate", lost=lost, reason=reason))
+                self._offer(event)
+                if lost := self._turns.take_lost():
+                    await self._shed(lost)
 
-    async def _simulate_all(self) -> None:
-        """A few side by side, senders in turn."""
-        places = asyncio.Semaphore(SIMULATIONS)
+    def _offer(self, tx: Transaction) -> None:
+        self._turns.offer(tx, near=self.attention.near(tx))
+        metrics.QUEUE_DEPTH.labels("simulate").set(self._turns.size)
+
+    async def _shed(self, lost: Sequence[Transaction]) -> None:
+        """Say what was given up, and by name what may have touched a watched contract: a flood is a place to hide in."""
+        self.shed += len(lost)
+        metrics.DROPPED.labels(self.chain, "simulate").inc(len(lost))
+        metrics.UNJUDGED.labels(self.chain, SHED).inc(len(lost))
+        now, reason = time.time(), "more than is judged in time"
+        await self.judging.take(Gap(chain=self.chain, at=now, feed="simulate", lost=len(lost), reason=reason))
+        for tx in lost:
+            if touches := self.attention.named(tx):
+                unjudged = Unjudged(chain=self.chain, at=now, id=tx.id, stage=Stage.PENDING, reason=SHED, touches=touches)
+                await self.judging.take(unjudged)
+
+    async def _simulate_all(self, places: int, *, near: bool) -> None:
+        """A few side by side, in turn."""
+        free = asyncio.Semaphore(places)
 
         async def once_settled(tx: Transaction) -> None:
             await self.newest.settled()
-            self._turns.offer(tx)
+            self._offer(tx)
 
         async def one(tx: Transaction) -> None:
-            costly = False
             try:
-                costly = await self._simulate(tx)
+                self._learn(tx, costly=await self._simulate(tx, near=near))
                 if tx.id in self._again:
                     tasks.create_task(once_settled(tx), name=f"{self.chain}/again")
             except Exception as error:
@@ -100,17 +134,26 @@ class Arrivals:
                 metrics.UNJUDGED.labels(self.chain, "error").inc()
                 log.exception("simulation_failed", chain=self.chain, tx=tx.id, error=str(error))
             finally:
-                self._turns.done(tx.sender, costly=costly)
-                places.release()
+                self._turns.done(tx)
+                free.release()
 
         async with asyncio.TaskGroup() as tasks:
             while True:
-                await places.acquire()
-                tx = await self._turns.take()
+                await free.acquire()
+                tx = await self._turns.take(near=near)
                 metrics.QUEUE_DEPTH.labels("simulate").set(self._turns.size)
                 tasks.create_task(one(tx), name=f"{self.chain}/simulate")
 
-    async def _simulate(self, tx: Transaction) -> bool:
+    def _learn(self, tx: Transaction, *, costly: bool) -> None:
+        """Who was costly comes last from now on: its sender, and the contract, unless others need that one."""
+        if not costly:
+            self._turns.forgive(tx.sender, *([] if tx.to is None else [tx.to]))
+        elif tx.to is None or self.attention.needs(tx.to):
+            self._turns.blame(tx.sender)
+        else:
+            self._turns.blame(tx.sender, tx.to)
+
+    async def _simulate(self, tx: Transaction, *, near: bool) -> bool:
         """Simulate on the newest head and judge. Was it costly? If a block came meanwhile, it is in `_again` once."""
         repeated = tx.id in self._again
         self._again.discard(tx.id)
@@ -119,11 +162,14 @@ class Arrivals:
             metrics.UNJUDGED.labels(self.chain, "underpriced").inc()
             return False
         before = self.pending.before(tx)
-        first = await self._simulated(tx, head, before)
-        judged, _ = await self.judging.take(first)
+        first = await self._simulated(tx, head, before, near=near)
         if isinstance(first, Unjudged):
             metrics.UNJUDGED.labels(self.chain, first.reason).inc()
+            touches = tuple(dict.fromkeys((*first.touches, *self.attention.named(tx))))
+            await self.judging.take(msgspec.structs.replace(first, touches=touches))
             return first.reason in _COSTLY
+        judged, _ = await self.judging.take(first)
+        self.attention.saw(first, named=bool(self.attention.named(tx)))
         if judged.wants and not judged.trips:
             await self._look_again(first, head, tx, before)
         if not repeated and not self.newest.still(head) and any(frame.ctx in self.watched for frame in first.frames):
@@ -132,17 +178,19 @@ class Arrivals:
             self.pending.track(tx.id)
         return False
 
-    async def _simulated(self, tx: Transaction, head: Position, before: Sequence[Transaction]) -> Execution | Unjudged:
+    async def _simulated(
+        self, tx: Transaction, head: Position, before: Sequence[Transaction], *, near: bool
+    ) -> Execution | Unjudged:
         """Once more after a reconnect: another's trace, too long for any connection, may have ended ours under us."""
-        first = await self.executions.simulate(tx, head, before)
+        first = await self.executions.simulate(tx, head, before, aside=not near)
         if isinstance(first, Execution) or first.reason != UNREACHABLE:
             return first
         try:
             async with asyncio.timeout(RECONNECT_WITHIN):
-                await self.connection.ready()
+                await (self.connection if near else self.aside).ready()
         except TimeoutError:
             return first
-        return await self.executions.simulate(tx, head, before)
+        return await self.executions.simulate(tx, head, before, aside=not near)
 
     async def _look_again(self, first: Execution, head: Position, tx: Transaction, before: Sequence[Transaction]) -> None:
         found = await self.executions.storage(first, head, tx, before)

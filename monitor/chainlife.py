@@ -138,7 +138,9 @@ class ChainLife:
             evm=evm,
             heads=heads,
             pending=Pending(nodes.pending, chain=chain.id, full=capabilities.full_pending),
-            executions=Executions(nodes.simulations, chain.id, contexts, slow=nodes.traces, rows=capabilities.rows),
+            executions=Executions(
+                nodes.simulations, chain.id, contexts, aside=nodes.aside, slow=nodes.traces, rows=capabilities.rows
+            ),
             contexts=contexts,
             pools=Pools(nodes.requests, chain.id, pools),
             prices=prices,

@@ -1,86 +1,101 @@
-"""Whose turn it is: pending transactions wait by sender, so that nobody's flood keeps another's transaction from being judged.
+"""Whose turn it is: pending transactions wait in three rows, so that no flood keeps an attack from being judged in time.
 
-One of a sender's is in flight at a time, and senders take turns. A sender whose simulation was costly (too late, too long) comes
-after everyone else, and only one such is in flight at all: traces made to be slow can then hold one place, not all.
+Near: what has a visible reason to touch a watched contract. Far: everything else. Near and far have places of their own, so that
+neither waits for the other. A sender or contract whose simulation was costly (too late, too long) comes after everyone else, one
+at a time: traces made to be slow can then hold one place, not all.
 """
 
 import asyncio
-from collections import deque
+from collections import OrderedDict
+from collections.abc import Iterable
 
 from detectors.events import Transaction
+from monitor.rows import Row
 
 REMEMBERED = 10_000
-"""Costly senders remembered; beyond, the oldest is forgiven."""
+"""Costly accounts remembered; beyond, the oldest is forgiven."""
 
 
 class Turns:
-    """Holds `capacity` transactions; beyond, the oldest of whoever has most waiting is given up and counted as lost."""
+    """Holds `capacity` transactions; beyond, that with least at stake is given up: a costly one, else a far, else a near one."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self.size = 0
-        self._lost = 0
-        self._waiting: dict[str, deque[Transaction]] = {}
-        self._flying: set[str] = set()
-        self._costly: dict[str, None] = {}
-        self._changed = asyncio.Event()
+        self._near, self._far, self._last = Row(), Row(), Row()
+        self._flying: dict[str, Row] = {}
+        self._costly: OrderedDict[str, None] = OrderedDict()
+        self._lost: list[Transaction] = []
+        self._changed = {True: asyncio.Event(), False: asyncio.Event()}
+        """For who takes near ones, and for who takes others."""
 
-    def offer(self, tx: Transaction) -> None:
+    @property
+    def size(self) -> int:
+        """Transactions that wait."""
+        return len(self._near) + len(self._far) + len(self._last)
+
+    def offer(self, tx: Transaction, *, near: bool = False) -> None:
         """Let it wait for its turn."""
-        self._waiting.setdefault(tx.sender, deque()).append(tx)
-        self.size += 1
-        if self.size > self.capacity:
-            most = max(self._waiting.values(), key=len)
-            self._remove(most[0].sender)
-            self._lost += 1
-        self._changed.set()
+        near = near and not self._is_costly(tx)
+        row = self._near if near else self._last if self._is_costly(tx) else self._far
+        lost = row.offer(tx)
+        if lost is None and self.size > self.capacity:
+            lost = self._last.give_up() or self._far.give_up() or self._near.give_up()
+        if lost is not None:
+            self._lost.append(lost)
+        self._changed[near].set()
 
-    async def take(self) -> Transaction:
-        """The next in turn; its sender has no other until `done`."""
-        while (tx := self.take_now()) is None:
-            self._changed.clear()
-            await self._changed.wait()
+    async def take(self, *, near: bool = False) -> Transaction:
+        """The next in turn, of the near or of the others; its sender has no other of that row until `done`. One waits a kind."""
+        while (tx := self.take_now(near=near)) is None:
+            self._changed[near].clear()
+            await self._changed[near].wait()
         return tx
 
-    def take_now(self) -> Transaction | None:
+    def take_now(self, *, near: bool = False) -> Transaction | None:
         """As `take`; None when nobody may go."""
-        sender = self._next()
-        if sender is None:
+        row = self._near if near else self._far
+        while (tx := row.take()) is not None:
+            if not self._is_costly(tx):
+                self._flying[tx.id] = row
+                return tx
+            row.done(tx.sender)  # since it was offered, its sender or contract has cost too much
+            self._last.offer(tx)
+            self._changed[False].set()
+        if near or self._last in self._flying.values():
             return None
-        self._flying.add(sender)
-        return self._remove(sender)
+        if (tx := self._last.take()) is not None:
+            self._flying[tx.id] = self._last
+        return tx
 
-    def done(self, sender: str, *, costly: bool) -> None:
-        """The sender's transaction was simulated; `costly` if that took more than anyone should."""
-        self._flying.discard(sender)
-        if costly:
-            self._costly[sender] = None
-            if len(self._costly) > REMEMBERED:
-                del self._costly[next(iter(self._costly))]
-        else:
-            self._costly.pop(sender, None)
-        self._changed.set()
+    def done(self, tx: Transaction) -> None:
+        """It was simulated."""
+        if (row := self._flying.pop(tx.id, None)) is not None:
+            row.done(tx.sender)
+        for changed in self._changed.values():
+            changed.set()
 
-    def take_lost(self) -> int:
-        """How many were given up since this was last asked."""
-        lost, self._lost = self._lost, 0
+    def blame(self, *accounts: str) -> None:
+        """A transaction of theirs, or to them, took more than any should: from now on they come last."""
+        for account in accounts:
+            self._costly[account] = None
+        while len(self._costly) > REMEMBERED:
+            self._costly.popitem(last=False)
+
+    def forgive(self, *accounts: str) -> None:
+        """One was not costly this time."""
+        for account in accounts:
+            self._costly.pop(account, None)
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """These were mined: their block tells what they do."""
+        for tx_id in ids:
+            for row in (self._near, self._far, self._last):
+                row.forget(tx_id)
+
+    def take_lost(self) -> list[Transaction]:
+        """Those that were given up since this was last asked."""
+        lost, self._lost = self._lost, []
         return lost
 
-    def _next(self) -> str | None:
-        last = None
-        for sender in self._waiting:
-            if sender in self._flying:
-                continue
-            if sender not in self._costly:
-                return sender
-            last = last or sender
-        return None if last is None or not self._flying.isdisjoint(self._costly) else last
-
-    def _remove(self, sender: str) -> Transaction:
-        """The sender's oldest; the sender goes to the end of the row."""
-        row = self._waiting.pop(sender)
-        tx = row.popleft()
-        self.size -= 1
-        if row:
-            self._waiting[sender] = row
-        return tx
+    def _is_costly(self, tx: Transaction) -> bool:
+        return tx.sender in self._costly or tx.to in self._costly

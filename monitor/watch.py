@@ -96,7 +96,9 @@ class ChainWatch:
         self.snapshot_every = snapshot_every
         self.judges = judges
         self.newest = Newest(chain)
-        self.arrivals = Arrivals(feeds.pending, feeds.executions, nodes.simulations, judging, self.newest, self.watched)
+        self.arrivals = Arrivals(
+            feeds.pending, feeds.executions, nodes.simulations, nodes.aside, judging, self.newest, self.watched
+        )
         self._last: Ingested | None = None
 
     @property
@@ -185,6 +187,7 @@ class ChainWatch:
             judged, made = await self.judging.take(event)
             decided |= bool(made)
             if isinstance(event, Execution):
+                self.arrivals.attention.saw(event)
                 if judged.wants and not judged.trips:
                     wants[event.tx] = event
             else:
@@ -255,6 +258,7 @@ class ChainWatch:
         self._last = step
         self.newest.judged(position, step.block.base_fee or 0)
         self._show()
+        self.arrivals.mined(step.block.transactions)
         await self.feeds.pending.mined(step.block.transactions, position)
         if decided or position.height % self.snapshot_every == 0:
             await self.judging.desk.advance(Cursor(self.chain, position), time.time())

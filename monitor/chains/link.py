@@ -31,10 +31,13 @@ STEADY = 1.0
 ANSWERS_WITHIN = 1.0
 """Seconds the first answer of a connection may take; doubles with each try until the node is given the longest."""
 LONGEST_ANSWER = 8.0
-LANES = {"heads": 64 * MIB, "pending": 4 * MIB, "requests": 64 * MIB, "simulations": 16 * MIB, "traces": 64 * MIB}
+LANES = {
+    "heads": 64 * MIB, "pending": 4 * MIB, "requests": 64 * MIB, "simulations": 9 * MIB, "aside": 9 * MIB, "traces": 64 * MIB
+}  # fmt: skip
 """The longest message each connection takes: logs and traces are long, a pending transaction is not.
 
-Simulations have one of their own: a pending transaction whose trace is longer than we take ends the connection it was asked on.
+Simulations have connections of their own: a pending transaction whose trace is longer than we take ends the connection it was
+asked on, and one that takes long holds up what was asked there after it. So `aside` is for those that nobody has to wait for.
 """
 
 
@@ -213,7 +216,7 @@ class LinkState(msgspec.Struct, frozen=True):
 
 
 class Link:
-    """One node's five lanes. `chain` is CAIP-2 (`eip155:N`), `provider` the node's name in the configuration.
+    """One node's six lanes. `chain` is CAIP-2 (`eip155:N`), `provider` the node's name in the configuration.
 
     `changed` is called whenever one of them came up or went down.
     """
@@ -224,14 +227,14 @@ class Link:
         self.provider = provider
         self.changed: Callable[[], None] = lambda: None
         self._url = url
-        self.heads, self.pending, self.requests, self.simulations, self.traces = (
+        self.heads, self.pending, self.requests, self.simulations, self.aside, self.traces = (
             Lane(name, url, chain=chain, provider=provider, pulse=pulse, changed=self._changed) for name in LANES
         )
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
         """All of them."""
-        return self.heads, self.pending, self.requests, self.simulations, self.traces
+        return self.heads, self.pending, self.requests, self.simulations, self.aside, self.traces
 
     @property
     def state(self) -> LinkState:

@@ -27,7 +27,8 @@ class Executions:
     """The execution feed of one chain. `trace_within` and `storage_within` are deadlines in seconds, the node's included.
 
     `slow` asks for what takes long (whole blocks, storage order) on a connection of its own, since nodes answer a connection's
-    questions one after another; None: the same as `rpc`. `rows`: blocks may be asked for as flat rows (`feeds/blocks.py`).
+    questions one after another, and `aside` for pending ones that others shall not wait for; None: the same as `rpc`.
+    `rows`: blocks may be asked for as flat rows (`feeds/blocks.py`).
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Executions:
         chain: str,
         contexts: Contexts,
         *,
+        aside: Caller | None = None,
         slow: Caller | None = None,
         rows: bool = False,
         trace_within: float = 5.0,
@@ -44,6 +46,7 @@ class Executions:
         self.chain = chain
         self.contexts = contexts
         self._rpc = rpc
+        self._aside = aside or rpc
         self._slow = slow or rpc
         self._trace_within = trace_within
         self._storage_within = storage_within
@@ -55,13 +58,16 @@ class Executions:
         """Another node is asked from now on: does it give blocks as rows?"""
         self._blocks.rows = rows
 
-    async def simulate(self, tx: Transaction, head: Position, before: Sequence[Transaction] = ()) -> Execution | Unjudged:
+    async def simulate(
+        self, tx: Transaction, head: Position, before: Sequence[Transaction] = (), *, aside: bool = False
+    ) -> Execution | Unjudged:
         """A pending transaction as it would run on `head`, after `before`: its sender's earlier pending ones, lowest nonce first.
 
         Node rules on fees are left out, those on balance are kept; an Execution whose root failed is harmless as it stands.
         """
         origin = Origin(source=tx.id, chain=tx.chain, at=tx.at, tx=tx.id, stage=Stage.PENDING, logged=True)
-        found, _ = await asyncio.gather(self._simulated(tx, head, before, origin), self._refreshed(head))
+        rpc = self._aside if aside else self._rpc
+        found, _ = await asyncio.gather(self._simulated(rpc, tx, head, before, origin), self._refreshed(head))
         if isinstance(found, Unjudged):
             return found
         made = await self._with_context(found, head)
@@ -108,7 +114,7 @@ class Executions:
             if tx is None:
                 raw = await ask(self._slow, "debug_traceTransaction", [first.tx, options], within)
             else:
-                options |= await self._overrides(before, head)
+                options |= await self._overrides(self._rpc, before, head)
                 raw = await ask(self._slow, "debug_traceCall", [_call(tx), _at(head), options], within)
             return storage.read(decoded(raw, storage.Recording), first, self._words)
         except Failed as failed:
@@ -117,18 +123,18 @@ class Executions:
             return unjudged(origin, why(error), first.frames[0].to)
 
     async def _simulated(
-        self, tx: Transaction, head: Position, before: Sequence[Transaction], origin: Origin
+        self, rpc: Caller, tx: Transaction, head: Position, before: Sequence[Transaction], origin: Origin
     ) -> Execution | Unjudged:
         try:
-            options = {**calltracer.TRACER, **await self._overrides(before, head)}
-            raw = await ask(self._rpc, "debug_traceCall", [_call(tx), _at(head), options], self._trace_within)
+            options = {**calltracer.TRACER, **await self._overrides(rpc, before, head)}
+            raw = await ask(rpc, "debug_traceCall", [_call(tx), _at(head), options], self._trace_within)
             return calltracer.read(decoded(raw, calltracer.CallFrame), origin, self._words)
         except Failed as failed:
             return unjudged(origin, failed.reason, tx.to)
         except TraceUnreadable as error:
             return unjudged(origin, why(error), tx.to)
 
-    async def _overrides(self, before: Sequence[Transaction], head: Position) -> dict[str, object]:
+    async def _overrides(self, rpc: Caller, before: Sequence[Transaction], head: Position) -> dict[str, object]:
         """The state that `before` leaves on top of `head`, as a tracer's option; nothing for nothing.
 
         What was replayed for an earlier transaction of the same sender is not replayed again, and all of it has one deadline:
@@ -142,7 +148,7 @@ class Executions:
             if (left := deadline - loop.time()) <= 0:
                 raise Failed(LATE)
             options = {**overlay.TRACER, **({"stateOverrides": state} if state else {})}
-            raw = await ask(self._rpc, "debug_traceCall", [_call(tx), _at(head), options], left)
+            raw = await ask(rpc, "debug_traceCall", [_call(tx), _at(head), options], left)
             state = overlay.laid(state, decoded(raw, overlay.Diff))
             self._overlays.keep(head.id, ids[:number], state)
         return {"stateOverrides": state} if state else {}

@@ -1,4 +1,4 @@
-"""Turns: no flood of one keeps another waiting, and who is costly comes last."""
+"""Turns: no flood keeps another waiting, what may hurt goes first, and who is costly comes last."""
 
 import asyncio
 
@@ -7,77 +7,175 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.events import Transaction
+from monitor.rows import MOST_OF_ONE
 from monitor.turns import Turns
 
 
-def tx(sender: str, number: int = 0) -> Transaction:
+def tx(sender: str, number: int = 0, *, to: str | None = None, stake: int = 1) -> Transaction:
     name = f"{sender}{number}"
     return Transaction(
-        chain="eip155:1", at=0.0, id=name, sender=sender, to=None, value=0, input="0x", nonce=number, gas=1, max_fee=1
+        chain="eip155:1", at=0.0, id=name, sender=sender, to=to, value=0, input="0x", nonce=number, gas=stake, max_fee=1
     )  # fmt: skip
 
 
-def ready(turns: Turns) -> list[str]:
+def ready(turns: Turns, *, near: bool = False) -> list[Transaction]:
     """Everything that may fly now."""
-    return [taken.id for taken in iter(turns.take_now, None)]
+    return list(iter(lambda: turns.take_now(near=near), None))
 
 
-async def test_who_waits_for_a_turn_gets_it_when_one_is_offered() -> None:
+def names(taken: list[Transaction]) -> list[str]:
+    return [one.id for one in taken]
+
+
+@pytest.mark.parametrize("near", [True, False])
+async def test_who_waits_for_a_turn_gets_it_when_one_is_offered(*, near: bool) -> None:
     turns = Turns(10)
-    waiting = asyncio.create_task(turns.take())
+    waiting = asyncio.create_task(turns.take(near=near))
     await asyncio.sleep(0)
-    turns.offer(tx("thief"))
+    turns.offer(tx("thief"), near=near)
     assert (await waiting).id == "thief0"
 
 
 def test_a_flood_of_one_sender_lets_everybody_else_pass() -> None:
     turns = Turns(1000)
-    for number in range(500):
+    for number in range(200):
         turns.offer(tx("flood", number))
     turns.offer(tx("thief"))
-    assert ready(turns) == ["flood0", "thief0"]
-    turns.done("flood", costly=False)
-    assert ready(turns) == ["flood1"]
+    flying = ready(turns)
+    assert names(flying) == ["flood0", "thief0"]
+    turns.done(flying[0])
+    assert names(ready(turns)) == ["flood1"]
 
 
-def test_costly_senders_come_last_and_one_at_a_time() -> None:
+def test_what_has_a_reason_to_touch_a_watched_contract_waits_for_none_of_the_others() -> None:
+    turns = Turns(10_000)
+    for number in range(5_000):
+        turns.offer(tx(f"fresh{number}-", number))
+    turns.offer(tx("thief"), near=True)
+    assert names(ready(turns, near=True)) == ["thief0"]
+    turns.offer(tx("thief", 1))
+    assert turns.size == 5_001
+
+
+def test_among_thousands_of_fresh_senders_who_shows_most_money_is_within_the_first_two() -> None:
+    turns = Turns(10_000)
+    for number in range(5_000):
+        turns.offer(tx(f"fresh{number}-", number))
+    turns.offer(tx("thief", stake=2))
+    first, second = turns.take_now(), turns.take_now()
+    assert first is not None
+    assert second is not None
+    assert "thief0" in {first.id, second.id}
+
+
+def test_money_shown_by_thousands_does_not_keep_a_poor_one_from_its_turn() -> None:
+    turns = Turns(10_000)
+    turns.offer(tx("poor"))
+    for number in range(1_000):
+        turns.offer(tx(f"rich{number}-", number, stake=1_000))
+    assert "poor0" in names([taken for _ in range(3) if (taken := turns.take_now()) is not None])
+
+
+def test_costly_senders_and_contracts_come_last_and_one_at_a_time() -> None:
     turns = Turns(1000)
-    for sender in ("bomb", "bang"):
-        turns.offer(tx(sender))
-        ready(turns)
-        turns.done(sender, costly=True)
+    turns.blame("bomb", "0xb0")
+    for sender, to in (("bomb", None), ("bang", "0xb0"), ("honest", None)):
+        turns.offer(tx(sender, 1, to=to), near=True)
+    assert names(ready(turns, near=True)) == ["honest1"]
+    flying = ready(turns)
+    assert names(flying) == ["bomb1"]
+    turns.done(flying[0])
+    assert names(ready(turns)) == ["bang1"]
+
+
+def test_who_turns_out_costly_takes_what_waits_already_to_the_end() -> None:
+    turns = Turns(1000)
     for sender in ("bomb", "bang", "honest"):
-        turns.offer(tx(sender, 1))
-    assert ready(turns) == ["honest1", "bomb1"]
-    turns.done("bomb", costly=False)
-    assert ready(turns) == ["bang1"]
+        turns.offer(tx(sender, 1, to="0xb0" if sender != "honest" else None))
+    first = turns.take_now()
+    assert first is not None
+    turns.blame(first.sender, "0xb0")
+    turns.done(first)
+    assert names(ready(turns)) == ["honest1", "bang1"]
+    turns.forgive("0xb0")
+    turns.offer(tx("bong", 1, to="0xb0"))
+    assert names(ready(turns)) == ["bong1"], "forgiven, it need not wait for the costly one in flight"
 
 
-def test_what_is_over_capacity_is_given_up_by_who_has_most_and_counted() -> None:
+def test_what_is_over_capacity_is_what_has_least_at_stake_and_is_named() -> None:
     turns = Turns(3)
     for number in range(3):
+        turns.offer(tx("flood", number, stake=10 + number))
+    turns.offer(tx("thief", stake=100))
+    assert (turns.size, names(turns.take_lost()), turns.take_lost()) == (3, ["flood0"], [])
+    turns.offer(tx("near"), near=True)
+    assert names(turns.take_lost()) == ["flood1"], "a far one goes before a near one, however much it shows"
+
+
+def test_one_sender_cannot_fill_the_house() -> None:
+    turns = Turns(100_000)
+    turns.offer(tx("flood", 0, stake=2))
+    for number in range(1, MOST_OF_ONE + 100):
         turns.offer(tx("flood", number))
-    turns.offer(tx("thief"))
-    assert (turns.size, turns.take_lost(), turns.take_lost()) == (3, 1, 0)
-    assert ready(turns) == ["thief0", "flood1"]
+    assert (turns.size, len(turns.take_lost())) == (MOST_OF_ONE, 100)
+    assert names(ready(turns)) == ["flood0"]
 
 
-@given(st.lists(st.tuples(st.sampled_from("abcd"), st.booleans()), max_size=60))
-def test_everything_offered_flies_once_and_a_senders_in_order(moves: list[tuple[str, bool]]) -> None:
-    turns, flown = Turns(1000), []
-    for number, (sender, costly) in enumerate(moves):
-        turns.offer(tx(sender, number))
-        for name in ready(turns):
-            flown.append(name)
-            turns.done(name[0], costly=costly)
-    while more := ready(turns):
-        for name in more:
-            flown.append(name)
-            turns.done(name[0], costly=False)
-    assert sorted(flown) == sorted(f"{sender}{number}" for number, (sender, _) in enumerate(moves))
-    for sender in "abcd":
-        mine = [int(name[1:]) for name in flown if name[0] == sender]
-        assert mine == sorted(mine)
+def test_what_was_mined_waits_no_more() -> None:
+    turns = Turns(10)
+    for sender in "abc":
+        turns.offer(tx(sender), near=sender == "b")
+    turns.forget(["a0", "b0", "unheard of"])
+    assert (turns.size, names(ready(turns)), ready(turns, near=True)) == (1, ["c0"], [])
+
+
+Moves = st.lists(st.tuples(st.sampled_from("abcd"), st.booleans(), st.booleans(), st.integers(1, 3)), max_size=60)
+
+
+@given(Moves)
+def test_everything_offered_flies_once(moves: list[tuple[str, bool, bool, int]]) -> None:
+    turns, flown = Turns(1000), list[str]()
+    for number, (sender, costly, near, stake) in enumerate(moves):
+        turns.offer(tx(sender, number, stake=stake), near=near)
+        for one in ready(turns, near=near):
+            flown.append(one.id)
+            if costly:
+                turns.blame(one.sender)
+            else:
+                turns.forgive(one.sender)
+            turns.done(one)
+    while more := ready(turns, near=True) + ready(turns):
+        for one in more:
+            flown.append(one.id)
+            turns.done(one)
+    assert sorted(flown) == sorted(f"{sender}{number}" for number, (sender, *_) in enumerate(moves))
+    assert turns.size == 0
+
+
+@given(st.lists(st.tuples(st.sampled_from(["offer", "take", "done", "forget"]), st.integers(0, 9), st.integers(1, 3))))
+def test_whatever_happens_the_count_is_that_of_who_waits_and_nobody_flies_twice(moves: list[tuple[str, int, int]]) -> None:
+    turns, waiting, flying = Turns(1000), set[str](), list[Transaction]()
+    for number, (move, who, stake) in enumerate(moves):
+        if move == "offer":
+            turns.offer(tx(f"s{who % 3}-", number, stake=stake))
+            waiting.add(f"s{who % 3}-{number}")
+        elif move == "take" and (taken := turns.take_now()) is not None:
+            assert taken.sender not in {one.sender for one in flying}
+            waiting.remove(taken.id)
+            flying.append(taken)
+        elif move == "done" and flying:
+            turns.done(flying.pop(who % len(flying)))
+        elif move == "forget" and waiting:
+            gone = sorted(waiting)[who % len(waiting)]
+            turns.forget([gone])
+            waiting.remove(gone)
+        assert turns.size == len(waiting)
+    for one in flying:
+        turns.done(one)
+    while (taken := turns.take_now()) is not None:
+        waiting.remove(taken.id)
+        turns.done(taken)
+    assert not waiting
 
 
 @pytest.mark.parametrize("capacity", [1, 2])
