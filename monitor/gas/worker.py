@@ -55,7 +55,7 @@ class Worker:
             self._process.terminate()
             self._process.join(ENDS_WITHIN)
 
-    def add(self, number: int, vector: Vector, x: float) -> None:
+    def add(self, number: int, vector: Vector | NDArray[np.float32], x: float) -> None:
         """Keep the newest row; a number seen before replaces that row and drops those above it."""
         while self._held and self._held[-1][0] >= number:
             self._held.pop()
