@@ -40,8 +40,8 @@ check: setup ## format, lint, types, import contracts, fast tests: under a minut
 test: setup system ## everything, on real parts
 	$(PYTEST)
 
-soak: setup ## the follower through 20 seeds of a minute of faults: a line a seed, then the sum
-	$(BIN)/python -m tests.chaos --seeds 20 --seconds 60
+soak: setup ## the whole daemon through 100 seeds of 20 seconds of faults: a line a seed, then the sum
+	$(BIN)/python -m tests.chaos --seeds 1-100 --seconds 20 --jobs 4
 
 demo: setup ## a local chain, real protocols, honest traffic, then the attacks
 	$(BIN)/seawall demo

@@ -1,7 +1,8 @@
-"""`python -m tests.chaos --seed N --seconds S --json`: does the follower lose or invent an event when everything goes wrong?
+"""`python -m tests.chaos --seed N --seconds S --json`: does Seawall lose or invent an event when everything goes wrong?
 
-Exit status: 0 nothing lost, nothing invented, the chain equal; 1 otherwise; 2 it could not be tried. Where an installed package
-named `tests` goes first, Python itself finds no `tests.chaos`; `python tests/chaos` says which package that is.
+The whole daemon is a process of its own over real nodes behind faulty proxies; `--fast` tries the follower alone. Exit status:
+0 nothing lost, nothing invented, nothing done twice, the chain equal; 1 otherwise; 2 it could not be tried. Where an installed
+package named `tests` goes first, Python itself finds no `tests.chaos`; `python tests/chaos` says which package that is.
 """
 
 import argparse
@@ -9,22 +10,17 @@ import asyncio
 import importlib.util
 import json
 import logging
-import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 import structlog
 
 if TYPE_CHECKING:
-    from tests.chaos.run import Report
+    from tests.chaos.report import Report
 
 ROOT = Path(__file__).resolve().parents[2]
-SUMMED = (
-    "events", "processed", "lost", "phantom", "duplicated", "reorgs", "gaps", "lies", "caught_lies", "recoveries", "unrecovered",
-)  # fmt: skip
 
 
 def shadowed(root: Path = ROOT) -> str | None:
@@ -45,57 +41,83 @@ def main(given: Sequence[str] | None = None) -> int:
     if reason := shadowed():
         print(f"tests.chaos: {reason}", file=sys.stderr)  # noqa: T201 - a command's own words
         return 2
-    from tests.chaos.run import run  # noqa: PLC0415 - only once it is known whose tests these are
-
     level = logging.DEBUG if options.verbose else logging.CRITICAL
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(level), logger_factory=structlog.PrintLoggerFactory(sys.stderr)
     )
-    seeds = range(options.seed, options.seed + (options.seeds or 1))
-    reports: list[Report] = []
-    for seed in seeds:
-        reports.append(asyncio.run(run(seed, options.seconds)))
-        _say(reports[-1], as_json=options.json)
-    if options.seeds:
-        summary = _summary(reports)
-        print(json.dumps(summary) if options.json else f"all: {summary}")  # noqa: T201 - as above
-    return 0 if all(report.good for report in reports) else 1
+    return asyncio.run(_tried(options))
+
+
+def _seeds(text: str) -> range:
+    """`1-100`, or `20` for so many from --seed on."""
+    first, dash, last = text.partition("-")
+    return range(int(first), int(last) + 1) if dash else range(int(first))
 
 
 def _options(given: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="The follower against a node's worst days.")
-    parser.add_argument("--seed", type=int, default=1, help="which schedule of faults, the first one with --seeds")
-    parser.add_argument("--seeds", type=int, default=0, metavar="K", help="run K seeds on end and sum up")
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="Seawall against its nodes' worst days.")
+    parser.add_argument("--seed", type=int, default=1, help="which schedule of faults, the first one with --seeds K")
+    parser.add_argument("--seeds", type=_seeds, metavar="A-B|K", help="run all of these, or K of them, and sum up")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long the faults go on, each seed")
+    parser.add_argument("--jobs", type=int, default=1, help="seeds at once; they mostly wait")
+    parser.add_argument("--mode", choices=("single", "one-bad", "blackout"), help="else each seed has its own")
+    parser.add_argument("--nodes", type=int, choices=(1, 3), help="1: as --mode single; 3: as --mode one-bad")
+    parser.add_argument("--fast", action="store_true", help="the follower alone instead of the whole daemon")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave configuration, journal, tapes and log of each seed there")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--verbose", action="store_true", help="the follower's own log, on stderr")
-    return parser.parse_args(given)
+    options = parser.parse_args(given)
+    if options.nodes and not options.mode:
+        options.mode = {1: "single", 3: "one-bad"}[options.nodes]
+    return options
 
 
-def _say(report: "Report", *, as_json: bool) -> None:
-    if as_json:
-        text = msgspec.json.encode(report).decode()
-    else:
-        text = (
-            f"seed {report.seed}: {'ok  ' if report.good else 'FAIL'} {report.processed}/{report.events} events, "
-            f"lost {report.lost}, phantom {report.phantom}, {report.reorgs} reorgs told, "
-            f"lies caught {report.caught_lies}/{report.lies}, "
-            f"{report.recoveries} recoveries p50 {report.recovery_p50_s} s max {report.recovery_max_s} s"
-        )
-    print(text, flush=True)  # noqa: T201 - the point of the command
+async def _tried(options: argparse.Namespace) -> int:
+    from tests.chaos.report import summary  # noqa: PLC0415 - only once it is known whose tests these are
+
+    reports: list[Report] = []
+    broken = 0
+    async for found in _reports(options):
+        if isinstance(found, str):
+            broken += 1
+            print(f"tests.chaos: {found}", file=sys.stderr, flush=True)  # noqa: T201 - a command's own words
+            continue
+        reports.append(found)
+        print(_line(found, as_json=options.json), flush=True)  # noqa: T201 - the point of the command
+    if options.seeds is not None:
+        told = summary(reports) | {"broken": broken}
+        print(json.dumps(told) if options.json else _closing(told))  # noqa: T201 - as above
+    return 2 if broken else int(not all(report.good for report in reports))
 
 
-def _summary(reports: "Sequence[Report]") -> dict[str, object]:
-    took = sorted(one for report in reports for one in report.recovery_ms)
-    return {
-        "seeds": [report.seed for report in reports],
-        "good": sum(report.good for report in reports),
-        **{name: sum(getattr(report, name) for report in reports) for name in SUMMED},
-        "chain_equal": all(report.chain_equal for report in reports),
-        "recovery_p50_s": statistics.median(took or [0]) / 1000,
-        "recovery_p99_s": took[len(took) * 99 // 100] / 1000 if took else 0.0,
-        "recovery_max_s": max(took, default=0) / 1000,
-    }
+async def _reports(options: argparse.Namespace) -> "AsyncIterator[Report | str]":
+    from tests.chaos import batch, run, whole  # noqa: PLC0415 - as above
+
+    seeds = [options.seed] if options.seeds is None else list(options.seeds)
+    if options.seeds is not None and options.seeds.start == 0:
+        seeds = [options.seed + number for number in options.seeds]
+    if options.jobs > 1:
+        more = ["--fast"] if options.fast else ["--mode", options.mode] if options.mode else []
+        more += ["--keep", str(options.keep.resolve())] if options.keep else []
+        async for report in batch.together(seeds, options.seconds, options.jobs, *more):
+            yield report
+        return
+    for seed in seeds:
+        if options.fast:
+            yield await run.run(seed, options.seconds)
+        else:
+            yield await whole.run(seed, options.seconds, options.mode, options.keep and options.keep / f"seed-{seed}")
+
+
+def _line(report: "Report", *, as_json: bool) -> str:
+    import msgspec  # noqa: PLC0415 - as above
+
+    return msgspec.json.encode(report).decode() if as_json else report.sentence
+
+
+def _closing(told: dict[str, object]) -> str:
+    width = max(map(len, told))
+    return "\n".join(f"{name:{width}}  {value}" for name, value in told.items())
 
 
 if __name__ == "__main__":

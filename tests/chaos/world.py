@@ -5,6 +5,7 @@ import contextlib
 import random
 import signal
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from detectors.events import Position
@@ -85,6 +86,13 @@ class World:
         match fault.kind:
             case "reset":
                 self.proxy.reset()
+            case "cut":
+                self.proxy.cut()
+            case "refused":
+                self.proxy.refusing = lambda: HTTPStatus.TOO_MANY_REQUESTS
+                self.proxy.reset()
+                await asyncio.sleep(fault.seconds)
+                self.proxy.refusing = lambda: None
             case "black_hole":
                 self.proxy.hole()
                 await asyncio.sleep(fault.seconds)

@@ -128,6 +128,16 @@ class Daemon:
             self.process.send_signal(signal.SIGKILL)
             await self.process.wait()
 
+    def freeze(self) -> None:
+        """SIGSTOP."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGCONT)
+
     async def stop(self) -> int:
         """SIGTERM, and its exit code."""
         if self.process is None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 PushRule = Callable[[bytes], Iterable[bytes]]
 ReplyRule = Callable[[tuple[str, ...], bytes], Iterable[bytes]]
 
+HALF_A_FRAME = b'\x81\x7e\x10\x00{"jsonrpc":"2.0","id":1,"result":{"number":"0x'
+"""A WebSocket text frame of 4,096 bytes, of which a few come."""
+
 
 def unchanged(frame: bytes) -> Iterable[bytes]:
     """The push as it is."""
@@ -91,6 +94,12 @@ class FaultProxy:
         """Cut every connection without a farewell."""
         for connection in list(self._open):
             connection.transport.abort()
+
+    def cut(self) -> None:
+        """Cut every connection in the middle of a frame that promised more."""
+        for connection in list(self._open):
+            connection.transport.write(HALF_A_FRAME)
+            connection.transport.close()
 
     async def _greet(self, connection: ServerConnection, _: Request) -> Response | None:
         await self._through.wait()

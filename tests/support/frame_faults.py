@@ -1,4 +1,4 @@
-"""What goes wrong with single frames, by seed: lost, doubled, late, spoiled, throttled, emptied; heads that stall or lie.
+"""What goes wrong with single frames, by seed: lost, doubled, late, cut, spoiled, throttled, emptied; heads that stall or lie.
 
 The rules are those of `FaultProxy`. Every lie about logs is remembered with the truth, so that belief in it can be told later.
 """
@@ -25,6 +25,24 @@ LIMITS: tuple[dict[str, Any], ...] = (
     {"code": 429, "message": "slow down"},
     {"code": -32016, "message": "over rate limit"},
 )
+
+
+def _truncated(frame: bytes, dice: random.Random) -> bytes:
+    return frame[: dice.randrange(1, len(frame))]
+
+
+def _mutated(frame: bytes, dice: random.Random) -> bytes:
+    place = dice.randrange(len(frame))
+    return frame[:place] + bytes((frame[place] ^ 1 << dice.randrange(7),)) + frame[place + 1 :]
+
+
+def _nulled(frame: bytes, _: random.Random) -> bytes:
+    said = json.loads(frame)
+    nothing = [{"jsonrpc": "2.0", "id": one["id"], "result": None} for one in (said if isinstance(said, list) else [said])]
+    return json.dumps(nothing if isinstance(said, list) else nothing[0]).encode()
+
+
+_SPOILT = (("reply_truncated", _truncated), ("reply_mutated", _mutated), ("reply_nulled", _nulled))
 
 
 class FrameFaults:
@@ -65,7 +83,10 @@ class FrameFaults:
         return self._did("garbage", self._pushes.choice(GARBAGE), *after) if roll > 0.97 else (frame, *after)
 
     def reply(self, methods: tuple[str, ...], frame: bytes) -> Iterable[bytes]:
-        """A reply: 3 % lost, 3 % throttled, 3 % garbage before it; of logs 5 % emptied and 3 % with one told twice."""
+        """A reply: 3 % lost, 3 % throttled, 3 % garbage before it, 1 % cut short, 1 % with a byte changed, 1 % null.
+
+        Of logs, 5 % emptied and 3 % with one told twice.
+        """
         roll = self._replies.random()
         if len(methods) > 1 and methods[0] == "eth_getBlockByNumber":
             frame = self._extent(frame, roll)
@@ -75,6 +96,9 @@ class FrameFaults:
             return self._did("throttled", self._refused(frame))
         if roll < 0.09:
             return self._did("garbage", self._replies.choice(GARBAGE), frame)
+        if roll > 0.97:
+            kind, spoil = self._replies.choice(_SPOILT)
+            return self._did(kind, spoil(frame, self._replies))
         return (self._logs(frame, roll),) if methods == ("eth_getLogs",) else (frame,)
 
     def _did(self, kind: str, *frames: bytes) -> Iterable[bytes]:
