@@ -14,6 +14,7 @@ OURS = (
     "detectors.reentrancy:Reentrancy",
     "detectors.drain:Drain",
     "detectors.invariants:Invariants",
+    "detectors.manipulation:Manipulation",
     "detectors.silence:Silence",
 )
 """What comes in the house, known without an installed distribution."""

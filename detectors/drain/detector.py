@@ -8,7 +8,7 @@ import msgspec
 from detectors.base import NOTHING, Detector, Finding, Registry, Watch
 from detectors.drain.suspects import pays_positions, strangers, trades
 from detectors.drain.windows import Limits, Spent, Windows
-from detectors.events import Block, Committed, Event, PoolState, Price, Reverted
+from detectors.events import Block, Committed, Event, Gap, PoolState, Price, Reverted
 from detectors.execution.books import Books, counts, known
 from detectors.execution.frames import Execution
 from detectors.execution.ledger import Ledger, flows, kept_at_home
@@ -57,7 +57,7 @@ class Drain(Detector):
 
     name: ClassVar[str] = "drain"
     summary: ClassVar[str] = "Value leaves a contract and nothing of like worth comes back, at once or bit by bit."
-    wants: ClassVar[tuple[type[Event], ...]] = (Block, Execution, PoolState, Price, Committed, Reverted)
+    wants: ClassVar[tuple[type[Event], ...]] = (Block, Execution, PoolState, Price, Committed, Reverted, Gap)
     kinds: ClassVar[dict[str, str]] = {
         "outflow": "A large part of a balance left in one transaction, unpaid for: depositors cannot be made whole.",
         "budget": "More left unpaid for in a minute, an hour or a day than the contract's budget: a slow drain.",
@@ -95,6 +95,8 @@ class Drain(Detector):
             books.learn(event)
         elif isinstance(event, Committed | Reverted) and books is not None:
             books.turn(event)
+        elif isinstance(event, Gap) and event.feed == "heads" and books is not None:
+            books.clock["started"] = books.now(event)  # blocks are missing: no window that reaches back over them is whole
         return ()
 
     def _execution(self, event: Execution) -> Iterable[Finding]:
@@ -193,7 +195,7 @@ class Drain(Detector):
             kind="budget",
             victims=(address,),
             confidence=min(MOST, 0.8 + 0.05 * (spent.share / spent.limit - 1)),
-            title=f"{spent.share:.1%} of what {address} held of {asset} left unpaid for within {spent.span} s",
+            title=f"{spent.share:.1%} of what {address} held of {asset} left unpaid for within {spent.span} s{_partly(spent)}",
             evidence=_window(asset, spent, who),
             stage=event.stage,
             watched=True,
@@ -207,7 +209,7 @@ class Drain(Detector):
             kind="beneficiary",
             victims=(address,),
             confidence=min(0.75, 0.5 + 0.1 * (spent.share / spent.limit - 1)),
-            title=f"{who} took {spent.share:.1%} of what {address} held of {asset} within a day, burning no shares",
+            title=f"{who} took {spent.share:.1%} of what {address} held of {asset} within a day{_partly(spent)}, burning no shares",
             evidence=_window(asset, spent, who),
             stage=event.stage,
             watched=True,
@@ -260,6 +262,11 @@ def _evidence(flow: Outflow, ledger: Ledger, address: str, who: str) -> dict[str
     return evidence
 
 
+def _partly(spent: Spent) -> str:
+    """A window that was not watched in full says so: what left before is not in it."""
+    return "" if spent.filled else f" (of which only the last {spent.watched:.0f} s were watched)"
+
+
 def _window(asset: str, spent: Spent, who: str) -> dict[str, str | int | float]:
     return {
         "asset": asset,
@@ -268,5 +275,6 @@ def _window(asset: str, spent: Spent, who: str) -> dict[str, str | int | float]:
         "limit": spent.limit,
         "window_seconds": spent.span,
         "window_filled": int(spent.filled),
+        "watched_seconds": round(spent.watched, 1),
         "beneficiary": who,
     }

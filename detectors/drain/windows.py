@@ -24,7 +24,13 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
     limit: float
     total: int
     share: float
-    filled: bool
+    watched: float
+    """Seconds of the span that were watched: fewer after a start without a snapshot, or when blocks were lost."""
+
+    @property
+    def filled(self) -> bool:
+        """Was the whole span watched?"""
+        return self.watched >= self.span
 
 
 class Windows:
@@ -67,7 +73,7 @@ class Windows:
         held = max(before or 0, (before or 0) + gone)
         if not before or before < 0 or total <= 0 or total / held <= limit:
             return None
-        return Spent(span=span, limit=limit, total=total, share=min(1.0, total / held), filled=at - started >= span)
+        return Spent(span=span, limit=limit, total=total, share=min(1.0, total / held), watched=max(0.0, min(span, at - started)))
 
     def _prune(self) -> None:
         by_share = sorted((share, key) for key, share in self._shares.items())

@@ -5,7 +5,7 @@ from math import isfinite
 import msgspec
 
 from detectors._math.undo import Map, Undo
-from detectors.events import Block, Committed, PoolState, Price, Reverted, Stage
+from detectors.events import Block, Committed, Event, PoolState, Price, Reverted, Stage
 from detectors.execution.frames import Execution
 from detectors.execution.ledger import Ledger
 from detectors.execution.outflow import Holding, Known
@@ -52,8 +52,8 @@ class Books:
         else:
             self.log.revert(event.first.height)
 
-    def now(self, event: Execution) -> float:
-        """The chain's time, unix seconds; without a block yet, when the execution was seen."""
+    def now(self, event: Event) -> float:
+        """The chain's time, unix seconds; without a block yet, when the event was seen."""
         return self.clock.get("now", event.at)
 
     def move(self, ledger: Ledger, address: str, share: str) -> None:

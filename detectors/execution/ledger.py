@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
+from typing import NamedTuple
 
 from detectors.base import Watch
 from detectors.execution.frames import CALL, CALLCODE, DELEGATECALL, STATICCALL, Execution, Frame, Log
@@ -177,6 +178,41 @@ def flows(execution: Execution) -> Ledger:
                 except (ValueError, IndexError):
                     ledger.unread += 1
     return ledger
+
+
+class Moved(NamedTuple):
+    """A movement in its place: after `before` frames had been entered, by frame number `frame`."""
+
+    before: int
+    frame: int
+    asset: str
+    source: str
+    target: str
+    amount: int
+
+
+def in_order(execution: Execution) -> list[Moved]:
+    """Every movement of a transaction in execution order."""
+    frames, logged = execution.frames, execution.logged
+    ledger, told = Ledger(), list[Moved]()
+    for i, step in execution.walk():
+        frame = frames[i]
+        if not frame.alive:
+            continue
+        if step is None:
+            if frame.value and frame.type not in MOVES_NOTHING:
+                ledger.move(NATIVE, _payer(frame, frames), frame.to or UNKNOWN, frame.value)
+            if not logged and frame.selector in _TELLING:
+                _called(ledger, execution.chain, frame)
+        elif logged and step.__class__ is Log and step.topics and step.topics[0] in _READ:
+            try:
+                _READ[step.topics[0]](ledger, step)
+            except (ValueError, IndexError):
+                ledger.unread += 1
+        if ledger.moves:
+            told += [Moved(i if step is None else step.before, i, *move) for move in ledger.moves]
+            ledger.moves.clear()
+    return told
 
 
 def kept_at_home(ledger: Ledger, watch: Watch, party: frozenset[str], address: str) -> dict[str, int]:

@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from detectors.base import Finding, Watch
+from detectors.base import Detector, Finding, Watch
 from detectors.drain import Drain
 from detectors.events import Block, Committed, Event, Position, Stage
 from detectors.execution import Execution
 from detectors.invariants import Invariants
+from detectors.manipulation import Manipulation
 from monitor.chains.rpc import MIB, Rpc
 from monitor.chains.traces import Origin, read
 from monitor.demo.artifacts import uniswap
@@ -69,11 +70,11 @@ def _quotes(stage: Staged) -> list[Quote]:
 
 
 async def judged(show: Scene, first: int) -> dict[str, list[Finding]]:
-    """What both detectors made of the show since block `first`, by transaction; findings of block ends under the pool's name."""
+    """What the detectors of money made of the show since block `first`, by transaction; findings of block ends under the pool's name."""
     rpc = await Rpc.connect(show.anvil.ws, provider="test", chain=CHAIN, max_size=64 * MIB)
     try:
         feed, last = Feed(rpc, show), int(await show.node.call("eth_blockNumber", []), 16)
-        detectors = [Drain({CHAIN: feed.watch}), Invariants({CHAIN: feed.watch})]
+        detectors: list[Detector] = [kind({CHAIN: feed.watch}) for kind in (Drain, Invariants, Manipulation)]
         found: dict[str, list[Finding]] = {}
         async for event in feed.blocks(first, last):
             for detector in detectors:
@@ -108,6 +109,9 @@ async def test_honest_traffic_over_every_venue_gives_no_warning_and_each_robbery
         best = max(found.get(tx, []), key=lambda made: made.confidence)
         assert (attack.name, best.confidence >= 0.8, best.subject) == (attack.name, True, attack.victim)
     assert {attack.name for attack in robberies.values()} >= {REENTRANCY, FLASH_LOAN}
+    (lifted,) = (tx for tx, attack in robberies.items() if attack.name == FLASH_LOAN)
+    (price,) = (made for made in found[lifted] if made.kind == "price")
+    assert price.confidence >= 0.8, "the lender believed a spot price in the middle of a flash loan"
 
 
 async def test_the_first_private_sweep_of_a_vault_pauses_by_its_flows_and_by_its_share_price() -> None:
