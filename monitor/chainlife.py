@@ -57,7 +57,7 @@ class ChainLife:
         self.detectors = detectors
         self.watched = registry[self.chain.id].watched or frozenset()
         self.schema = schema
-        pinned = self.chain.checkpoint.pinned if self.chain.checkpoint is not None else None
+        pinned = self.chain.pinned
         links = [Link(node.ws.reveal(), chain=self.chain.id, provider=node.name, checkpoint=pinned) for node in self.chain.nodes]
         self.nodes = Nodes(links, block_time=self.chain.block_time, quorum=self.chain.quorum)
         self.nodes.moved = self._moved

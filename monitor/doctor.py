@@ -1,18 +1,19 @@
 """The doctor: dials every configured node once and says what it offers, what it lacks, and what Seawall does without it."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from monitor.chains import wire
 from monitor.chains.capabilities import probe
-from monitor.chains.evm import Evm, Quantity, quantity
+from monitor.chains.evm import Evm
+from monitor.chains.identity import Identity, Pinned
 from monitor.chains.link import LANES
 from monitor.chains.rpc import Rpc
 from monitor.config import Config
-from monitor.errors import NodeError, WrongChain
+from monitor.errors import NodeError
 
 CONSEQUENCES = {
     "full_pending": "pending transactions are looked up one by one: a round trip more before a verdict",
@@ -34,21 +35,31 @@ _WITHIN = 5.0
 async def examine(config: Config) -> dict[str, Any]:
     """One report: `ok`, and per chain and node what was found."""
     nodes = [
-        {"chain": name, "node": node.name, **await _node(node.ws.reveal(), chain.id, node.name)}
+        {"chain": name, "node": node.name, **await _node(node.ws.reveal(), chain.id, node.name, chain.pinned)}
         for name, chain in config.chains.items()
         for node in chain.nodes
     ]
-    return {"ok": all(node["ok"] for node in nodes), "nodes": nodes}
+    return {"ok": all(node["ok"] for node in nodes), "nodes": nodes, "degraded": _degraded(nodes)}
 
 
-async def _node(url: str, chain: str, name: str) -> dict[str, Any]:
+def _degraded(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The chains whose next failure would blind us, in words."""
+    chains: dict[str, list[str]] = {}
+    for node in nodes:
+        chains.setdefault(node["chain"], []).extend([node["node"]] if node["ok"] else [])
+    return [
+        f"{chain} has {f'one node that is ok ({names[0]})' if names else 'no node that is ok'}: its next failure would blind us"
+        for chain, names in chains.items()
+        if len(names) < 2  # noqa: PLR2004 - one, or none
+    ]
+
+
+async def _node(url: str, chain: str, name: str, checkpoint: Pinned | None) -> dict[str, Any]:
     found: dict[str, Any] = {"url": wire.shown(url), "ok": False}
     try:
         rpc = await Rpc.connect(url, provider=name, chain=chain, max_size=LANES["requests"])
         try:
-            given = quantity(await rpc.call("eth_chainId", timeout=_WITHIN, type=Quantity))
-            if f"eip155:{given}" != chain:
-                raise WrongChain(f"{name}: serves eip155:{given}, configured is {chain}; correct the URL or the chain's id")
+            await Identity(chain, name, checkpoint).check(rpc, rpc.where, within=_WITHIN)
             evm = Evm(rpc, chain=chain)
             head = (await evm.extent(within=_WITHIN)).head
             found["head"] = head.position.height
@@ -78,4 +89,5 @@ def told(report: Mapping[str, Any]) -> str:
         for capability, offered in node.get("capabilities", {}).items():
             lines.append(f"  {'yes' if offered else 'no ':3} {capability}")
         lines += [f"  ! {line}" for line in node.get("consequences", ())]
+    lines += [f"! {line}" for line in report["degraded"]]
     return "\n".join(lines)

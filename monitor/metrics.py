@@ -65,6 +65,10 @@ STREAM_CLIENTS = _gauge("seawall_flag_clients", "Connected change-stream clients
 ADMIN_ACTIONS = _counter("seawall_admin_actions_total", "Operator actions by outcome.", "action", "outcome")
 
 ALERTS = _counter("seawall_alerts_total", "Notification attempts.", "receiver", "outcome")
+NODE_CHECKS = _counter(
+    "seawall_node_checks_total", "Checks of what nodes say, by outcome; skipped is not passed.", "chain", "check", "outcome"
+)
+DEGRADED = _gauge("seawall_chain_degraded", "1 while no second node could take over, or none better was there.", "chain")
 OUTBOX_OLDEST = _gauge("seawall_alert_outbox_oldest_timestamp_seconds", "When the oldest of them was made; 0 if none.")
 OUTBOX_DEPTH = _gauge("seawall_alert_outbox_depth", "Notifications not yet delivered.")
 
@@ -75,3 +79,18 @@ JOURNAL_ERRORS = _counter("seawall_journal_errors_total", "Appends the journal r
 TAPE_LOST = _counter("seawall_tape_lost_total", "Entries that no tape took after it had to end early.")
 PARTS_FAILED = _counter("seawall_part_failures_total", "Parts that failed unexpectedly and were begun again.", "part")
 LOOP_LAG = _gauge("seawall_loop_lag_seconds", "How late the event loop ran at the last tick.")
+
+GAS_FORECAST = _gauge("seawall_gas_forecast_wei", "Base fee so many blocks ahead.", "chain", "horizon", "quantile")
+GAS_CAP = _gauge("seawall_gas_cap_wei", "Base fee that is enough for all of the next blocks.", "chain", "blocks", "level")
+GAS_BASE_FEE = _gauge("seawall_gas_base_fee_wei", "Base fee of the newest verified block.", "chain")
+GAS_PRIORITY = _gauge("seawall_gas_priority_fee_wei", "Priority fee to offer for the next block.", "chain", "offer")
+GAS_BLOB_FEE = _gauge("seawall_gas_blob_fee_wei", "Blob base fee of the next block.", "chain")
+GAS_COVERAGE = _gauge("seawall_gas_coverage_ratio", "Answers inside their interval, a day's worth.", "chain", "horizon", "interval")
+GAS_PINBALL = _gauge("seawall_gas_pinball_loss", "Mean pinball loss of the answers, in log units.", "chain", "horizon")
+GAS_MASE = _gauge("seawall_gas_mase_ratio", "Mean error over that of saying: as the next.", "chain", "horizon")
+GAS_SURPRISE = _gauge("seawall_gas_surprise_ratio", "Widths by which the fee has left its forecast.", "chain")
+GAS_DEGRADED = _gauge("seawall_gas_degraded", "1 while forecasts are not to be relied on; the answer says why.", "chain")
+GAS_MODEL_LAST = _gauge("seawall_gas_model_last_block", "Last block the model in use was fitted on; 0 if none.", "chain")
+GAS_FITS = _counter("seawall_gas_fits_total", "Models fitted.", "chain", "outcome")
+GAS_WRONG = _counter("seawall_gas_next_fee_wrong_total", "Next fees told as exact that were not.", "chain")
+GAS_STEP = _histogram("seawall_gas_step_seconds", "Stretches for which forecasting held the loop.", _FAST, "chain")

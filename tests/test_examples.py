@@ -65,6 +65,8 @@ def test_the_example_says_everything_a_configuration_can_say() -> None:
         "File": data,
         "ChainConfig": data["chains"]["ethereum"],
         "Node": data["chains"]["ethereum"]["nodes"][0],
+        "Checkpoint": data["chains"]["ethereum"]["checkpoint"],
+        "Confirmations": data["chains"]["ethereum"]["confirmations"],
         "Integration": pair,
         "Contract": pair["contracts"][0],
         "PriceSource": data["prices"]["ethereum"][0],

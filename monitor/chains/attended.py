@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import msgspec
 
+from monitor import metrics
 from monitor.chains import health
 from monitor.chains.capabilities import Capabilities, probe
-from monitor.chains.evm import Evm
+from monitor.chains.evm import Evm, Quantity, quantity
 from monitor.chains.health import Answer, Health, Sign, State
 from monitor.chains.link import Link
 from monitor.errors import NodeError, NodeSilent, NodeUnreachable, RpcRefused, WrongChain
@@ -18,7 +19,8 @@ EVERY, SOON = 2.0, 0.5
 WITHIN = 1.5
 """Seconds an answer to a look may take."""
 AGAIN = 30.0
-"""Seconds after which a node that was found unable to judge is asked once more: the answer may have been lost on the way."""
+"""Seconds after which a node that was found unable to judge is asked once more (the answer may have been lost on the way), and
+after which a connection that stands still is renewed once more."""
 
 
 class Others(msgspec.Struct, frozen=True):
@@ -29,23 +31,26 @@ class Others(msgspec.Struct, frozen=True):
 
 
 class Attended:
-    """`changed` is called with every change of health; `block_time` is in seconds; `alone`: there is no other to compare with."""
+    """`changed` is called with every change of health; `block_time` is in seconds."""
 
-    def __init__(self, link: Link, *, block_time: float, alone: bool, changed: Callable[[], None]) -> None:
+    def __init__(self, link: Link, *, block_time: float, changed: Callable[[], None]) -> None:
         self.link = link
         self.name = link.provider
         self.health = Health()
         self.capabilities: Capabilities | None = None
-        self.genesis = ""
         self._evm = Evm(link.heads, chain=link.chain)
         self._block_time = block_time
-        self._alone = alone
         self._changed = changed
         self._version = ""
-        self._asked_on, self._probed_at = 0, float("-inf")
+        self._asked_on, self._probed_at, self._renewed_at = 0, float("-inf"), float("-inf")
         self._last = link.heads.state
         self._stir = asyncio.Event()
         link.changed = self._stirred
+
+    @property
+    def genesis(self) -> str:
+        """The id of its first block; empty while it did not tell."""
+        return self.link.identity.genesis
 
     async def run(self, others: Callable[[], Others]) -> None:
         """Look again and again until cancelled."""
@@ -109,7 +114,30 @@ class Attended:
             return health.signed(self.health, Sign.FOREIGN, why, time.monotonic())
         head = extent.head
         answer = Answer(height=head.position.height, head_time=head.timestamp, safe=extent.safe, finalized=extent.finalized)
-        return health.answered(self.health, answer, compared.best, self._block_time, time.monotonic(), time.time())
+        now = health.answered(self.health, answer, compared.best, self._block_time, time.monotonic(), time.time())
+        try:
+            return await self._second_opinion(now)
+        except NodeError:
+            return now  # what it said on this connection stands
+
+    async def _second_opinion(self, now: Health) -> Health:
+        """Silence on one connection is asked about on another: behind one address there may be several nodes, one of them stuck.
+
+        Raises the NodeError of an answer that does not come.
+        """
+        silent = time.monotonic() - now.advanced_at
+        if now.state is not State.ALIVE or silent < max(health.LAG * self._block_time, health.LEAST_OLD):
+            return now
+        other = quantity(await self.link.requests.call("eth_blockNumber", timeout=WITHIN, type=Quantity))
+        stuck = other >= now.height + health.LAG
+        metrics.NODE_CHECKS.labels(self.link.chain, "second_connection", "failed" if stuck else "ok").inc()
+        if not stuck:
+            return now
+        why = f"its head is {now.height} for {silent:.0f} s, and {other} on another connection"
+        if time.monotonic() - self._renewed_at > AGAIN:
+            self._renewed_at = time.monotonic()
+            self.link.heads.drop(NodeSilent(f"{self.name}: {why}; reconnecting"))
+        return health.signed(now, Sign.BEHIND, why, time.monotonic())
 
     def _swapped(self, chain_id: int) -> Health:
         """Another chain behind an open connection: every lane is ended, and refused until the right one is back."""
@@ -119,16 +147,13 @@ class Attended:
         return health.signed(self.health, Sign.FOREIGN, why, time.monotonic())
 
     async def _get_to_know(self) -> None:
-        """Its first block, on every connection; what it can do, when it is new or another program, or could not judge.
+        """Its program, on every connection; what it can do, when it is new or another program, or could not judge.
 
         Not on every connection: a probe whose answers get lost on a bad day would find a node unable that is not.
         """
         version, connects = self._version, self.link.heads.state.connects
         if self._asked_on != connects:
             version = await self._client_version()
-            if not self._alone:
-                first = await self._evm.block(0, within=WITHIN)
-                self.genesis = first.position.id if first is not None else ""
         unable = self.capabilities is None or not self.capabilities.judges
         if version != self._version or (unable and time.monotonic() - self._probed_at > AGAIN):
             self.capabilities = await probe(self.link.requests, chain=self.link.chain)

@@ -18,6 +18,7 @@ class State(StrEnum):
     UNREACHABLE = "unreachable"
     OUT_OF_SYNC = "out_of_sync"
     WRONG_CHAIN = "wrong_chain"
+    INVALID_FINALITY = "invalid_finality"
     QUARANTINED = "quarantined"
 
 
@@ -33,7 +34,9 @@ class Sign(StrEnum):
     FAILING = "failing"
     """Too many answers came late or not at all."""
     CONTRADICTS = "contradicts"
-    """What it says cannot be true: garbled, tags out of order, finality taken back."""
+    """What it says cannot be true: garbled, forged, or denied by the others."""
+    UNSETTLED = "unsettled"
+    """Its tags cannot be true: out of order, or finality taken back."""
     FOREIGN = "foreign"
     """It serves another chain."""
 
@@ -44,10 +47,13 @@ _GOES: Mapping[Sign, State] = {
     Sign.DOWN: State.UNREACHABLE,
     Sign.FAILING: State.UNREACHABLE,
     Sign.CONTRADICTS: State.QUARANTINED,
+    Sign.UNSETTLED: State.INVALID_FINALITY,
     Sign.FOREIGN: State.WRONG_CHAIN,
 }
 _STAYS = frozenset(
-    (state, sign) for state in (State.WRONG_CHAIN, State.QUARANTINED) for sign in (Sign.DOWN, Sign.FAILING)
+    (state, sign)
+    for state in (State.WRONG_CHAIN, State.INVALID_FINALITY, State.QUARANTINED)
+    for sign in (Sign.DOWN, Sign.FAILING)
 )  # being out of reach as well clears nobody
 TRANSITIONS: Mapping[tuple[State, Sign], State] = {
     (state, sign): state if (state, sign) in _STAYS else _GOES[sign] for state in State for sign in Sign
@@ -95,6 +101,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     height: int = -1
     head_time: float = 0.0
     advanced_at: float = 0.0
+    safe: int = -1
     finalized: int = -1
 
     @property
@@ -117,16 +124,14 @@ def signed(health: Health, sign: Sign, why: str, now: float) -> Health:
 
 def failed(health: Health, why: str, now: float, *, strikes: float = 1.0) -> Health:
     """An answer came late, garbled or not at all; enough of them within a few seconds, and the node is failing."""
-    left = health.struck(now)
-    total = max(left, min(left + strikes, MOST))
-    health = msgspec.structs.replace(health, strikes=total, struck_at=now, answers=False)
-    return signed(health, Sign.FAILING, why, now) if total >= TOO_MANY else health
+    health = msgspec.structs.replace(_once_more(health, strikes, now), answers=False)
+    return signed(health, Sign.FAILING, why, now) if health.strikes >= TOO_MANY else health
 
 
-def contradicted(health: Health, why: str, now: float) -> Health:
+def contradicted(health: Health, why: str, now: float, sign: Sign = Sign.CONTRADICTS) -> Health:
     """It said what cannot be true."""
     health = msgspec.structs.replace(health, strikes=BANISHED, struck_at=now)
-    return signed(health, Sign.CONTRADICTS, why, now)
+    return signed(health, sign, why, now)
 
 
 def answered(health: Health, answer: Answer, best: int, block_time: float, now: float, wall: float) -> Health:
@@ -136,13 +141,14 @@ def answered(health: Health, answer: Answer, best: int, block_time: float, now: 
     put out of the way a node whose own head is fresh.
     """
     if trouble := _disorder(health, answer):
-        return contradicted(health, trouble, now)
+        return contradicted(health, trouble, now, Sign.UNSETTLED)
+    health = _unsafe(health, answer, now)
     advanced_at = now if answer.height != health.height else health.advanced_at
     health = msgspec.structs.replace(
         health, height=answer.height, head_time=answer.head_time, advanced_at=advanced_at,
-        finalized=max(health.finalized, answer.finalized), answers=True,
+        safe=answer.safe, finalized=max(health.finalized, answer.finalized), answers=True,
     )  # fmt: skip
-    if health.state in {State.UNREACHABLE, State.QUARANTINED} and health.struck(now) >= FORGIVEN:
+    if health.state in {State.UNREACHABLE, State.INVALID_FINALITY, State.QUARANTINED} and health.struck(now) >= FORGIVEN:
         return health
     bound = max(LAG * block_time, LEAST_OLD)
     old = wall - answer.head_time > bound or now - advanced_at > bound
@@ -151,6 +157,21 @@ def answered(health: Health, answer: Answer, best: int, block_time: float, now: 
     if health.state is State.OUT_OF_SYNC and answer.height < best - 1:
         return health  # nearly there is not there: back only when it has caught up
     return signed(health, Sign.LEVEL, "it answers and keeps up", now)
+
+
+def _once_more(health: Health, strikes: float, now: float) -> Health:
+    """Strikes on top of what is left of the old ones."""
+    left = health.struck(now)
+    return msgspec.structs.replace(health, strikes=max(left, min(left + strikes, MOST)), struck_at=now)
+
+
+def _unsafe(health: Health, answer: Answer, now: float) -> Health:
+    """What was safe may be taken back, by a reorganisation of the chain below; a node that does so time and again may not."""
+    if not -1 < answer.safe < health.safe:
+        return health
+    why = f"it took back what was safe, time and again: block {health.safe} was, now {answer.safe} is"
+    health = _once_more(health, 1.0, now)
+    return contradicted(health, why, now, Sign.UNSETTLED) if health.strikes >= TOO_MANY else health
 
 
 def _disorder(health: Health, answer: Answer) -> str:

@@ -1,8 +1,8 @@
 """A node kept in reach: connections of their own for heads, pending transactions, requests and long traces, redialled for ever.
 
 They are apart so that a flood of pending transactions, or a trace bigger than we take, cannot hold up or cut the heads. Each
-reconnect asks for the chain id first: a node of another chain is refused, and asked again slowly, so that recovery needs no
-restart of ours. Waiting between tries grows from a jittered blink to a few seconds; a sibling that gets through ends the wait.
+reconnect asks first who is there: a node of another chain is refused, and asked again slowly, so that recovery needs no
+restart. Waiting between tries grows from a jittered blink to a few seconds; a sibling that gets through ends the wait.
 """
 
 import asyncio
@@ -16,7 +16,8 @@ import structlog
 
 from monitor import metrics
 from monitor.chains import wire
-from monitor.chains.evm import Caller, Quantity, quantity
+from monitor.chains.evm import Caller
+from monitor.chains.identity import Identity, Pinned
 from monitor.chains.rpc import MIB, Ask, Pushed, Rpc, Subscription
 from monitor.errors import NodeError, NodeUnreachable, RpcRefused, WrongChain
 from monitor.stream import Queue
@@ -70,8 +71,11 @@ class Line(Caller, Protocol):
 class Lane:
     """One connection kept up. Calls go to the connection of the moment and fail at once while there is none."""
 
-    def __init__(self, name: str, url: str, *, chain: str, provider: str, pulse: "_Pulse", changed: Callable[[], None]) -> None:
+    def __init__(
+        self, name: str, url: str, *, identity: Identity, chain: str, provider: str, pulse: "_Pulse", changed: Callable[[], None]
+    ) -> None:
         self.name = name
+        self._identity = identity
         self.chain = chain
         self.provider = provider
         self.state = LaneState(up=False, error=None, since=time.time(), connects=0)
@@ -157,12 +161,7 @@ class Lane:
 
     async def _check(self, rpc: Rpc) -> None:
         within = min(LONGEST_ANSWER, ANSWERS_WITHIN * 2**self._tries)
-        given = quantity(await rpc.call("eth_chainId", timeout=within, type=Quantity))
-        if f"eip155:{given}" != self.chain:
-            raise WrongChain(
-                f"{self.provider} ({rpc.where}): serves chain eip155:{given}, configured is {self.chain}; "
-                "refused until it serves the right one, correct its URL or the chain's id"
-            )
+        await self._identity.check(rpc, rpc.where, within=within)
 
     def _down(self, error: NodeError) -> None:
         if self.state.up and time.time() - self.state.since >= STEADY:
@@ -218,17 +217,19 @@ class LinkState(msgspec.Struct, frozen=True):
 class Link:
     """One node's six lanes. `chain` is CAIP-2 (`eip155:N`), `provider` the node's name in the configuration.
 
-    `changed` is called whenever one of them came up or went down.
+    `checkpoint` is a block it must have. `changed` is called whenever one of them came up or went down.
     """
 
-    def __init__(self, url: str, *, chain: str, provider: str) -> None:
+    def __init__(self, url: str, *, chain: str, provider: str, checkpoint: Pinned | None = None) -> None:
         pulse = _Pulse()
+        self.identity = Identity(chain, provider, checkpoint)
         self.chain = chain
         self.provider = provider
         self.changed: Callable[[], None] = lambda: None
         self._url = url
         self.heads, self.pending, self.requests, self.simulations, self.aside, self.traces = (
-            Lane(name, url, chain=chain, provider=provider, pulse=pulse, changed=self._changed) for name in LANES
+            Lane(name, url, identity=self.identity, chain=chain, provider=provider, pulse=pulse, changed=self._changed)
+            for name in LANES
         )
 
     @property

@@ -40,8 +40,7 @@ class Nodes:
         self.quorum = quorum
         self.moves = 0
         self.moved: Callable[[Capabilities], None] = lambda _: None
-        alone = len(links) == 1
-        self._nodes = {link.provider: Attended(link, block_time=block_time, alone=alone, changed=self._choose) for link in links}
+        self._nodes = {link.provider: Attended(link, block_time=block_time, changed=self._choose) for link in links}
         self._lead = links[0].provider
         self._told: tuple[str, Capabilities | None] = self._lead, None
         self._states: dict[str, State] = {}
@@ -71,6 +70,16 @@ class Nodes:
         node = self._nodes[self._lead]
         return node.link.state.error or (node.health.why if node.health.state is State.WRONG_CHAIN else None)
 
+    @property
+    def degraded(self) -> str | None:
+        """In words, why the next failure would blind us, or what leads only for want of a better one; None while all is well."""
+        lead, alive = self._nodes[self._lead], sum(node.health.state is State.ALIVE for node in self._nodes.values())
+        if lead.health.state is not State.ALIVE:
+            return f"{lead.name} is {lead.health.state} ({lead.health.why}) and is asked for want of a better node"
+        if alive == 1 < len(self._nodes):
+            return f"{lead.name} is the last of {len(self._nodes)} nodes that is alive; the next failure would blind us"
+        return None
+
     def facts(self) -> list[Mapping[str, object]]:
         """Each node for people. `degraded`: it is in the lead only for want of a better one."""
         return [
@@ -99,7 +108,7 @@ class Nodes:
 
     async def agrees(self, position: Position) -> bool | None:
         """Do enough nodes have this block, the one in the lead included? None: too few answer, or have come so far."""
-        out = State.WRONG_CHAIN, State.QUARANTINED
+        out = State.WRONG_CHAIN, State.INVALID_FINALITY, State.QUARANTINED
         others = [
             node
             for name, node in self._nodes.items()
@@ -143,6 +152,7 @@ class Nodes:
         """Something changed: tell it, and let another lead if that is better."""
         for name, node in self._nodes.items():
             self._show(name, node.health)
+        metrics.DEGRADED.labels(self.chain).set(self.degraded is not None)
         lead = self._nodes[self._lead]
         if lead.health.state is not State.UNDIALED or time.monotonic() - self._began > PATIENCE:
             standing = {

@@ -15,6 +15,7 @@ DURATION = r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$"
 ADDRESS = r"^0x[0-9a-fA-F]{40}$"
 IDENTIFIER = r"^[a-z0-9][a-z0-9._-]*$"
 CHAIN_ID = r"^[-a-z0-9]{3,8}:[-_a-zA-Z0-9]{1,32}$"
+BLOCK_HASH = r"^0x[0-9a-fA-F]{64}$"
 REFERENCE = r"^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|file:.+)$"
 
 Seconds = Annotated[float, msgspec.Meta(extra={"read": "duration"}, extra_json_schema={"pattern": DURATION})]

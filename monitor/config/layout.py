@@ -48,7 +48,7 @@ class Node(Part, frozen=True, kw_only=True):
 
     name: Id
     ws: NodeUrl
-    rate: Annotated[float | None, Meta(gt=0, description="Calls a second that its plan allows; none: as many as needed.")] = None
+    rate: Annotated[Annotated[float, Positive] | None, Meta(description="Calls a second its plan allows; none: no limit.")] = None
 
 
 class Checkpoint(Part, frozen=True, kw_only=True):
@@ -56,11 +56,6 @@ class Checkpoint(Part, frozen=True, kw_only=True):
 
     number: Annotated[int, Meta(ge=0)]
     hash: Annotated[str, Meta(pattern=BLOCK_HASH)]
-
-    @property
-    def pinned(self) -> tuple[int, str]:
-        """Height and id."""
-        return self.number, self.hash.lower()
 
 
 class BlobRules(Part, frozen=True, kw_only=True):
@@ -131,6 +126,11 @@ class Integration(Part, frozen=True, kw_only=True):
 
 
 class PriceSource(Part, frozen=True, kw_only=True):
+    @property
+    def pinned(self) -> tuple[int, str] | None:
+        """The checkpoint's height and id."""
+        return None if self.checkpoint is None else (self.checkpoint.number, self.checkpoint.hash.lower())
+
     """A token's price in `quote`, from the reserves of a Uniswap V2 pair at the parent block."""
 
     token: Address

@@ -11,13 +11,13 @@ from monitor.chains.link import LANES, Link
 from monitor.demo.anvil import Anvil, free_port
 from monitor.errors import NodeGarbled, NodeUnreachable
 from monitor.metrics import REGISTRY
-from tests.support.chain import CHAIN
+from tests.support.chain import CHAIN, TalkingChain
 from tests.support.fault_proxy import FaultProxy
 
 
 @contextlib.asynccontextmanager
-async def linked(url: str, chain: str = CHAIN) -> AsyncIterator[Link]:
-    link = Link(url, chain=chain, provider="node")
+async def linked(url: str, checkpoint: tuple[int, str] | None = None) -> AsyncIterator[Link]:
+    link = Link(url, chain=CHAIN, provider="node", checkpoint=checkpoint)
     running = asyncio.create_task(link.run())
     try:
         yield link
@@ -63,13 +63,13 @@ async def test_a_node_that_is_not_up_yet_is_met_when_it_comes() -> None:
         await _until(lambda: link.state.error is not None)
         assert "is the node up" in (link.state.error or "")
         assert _up() == 0
-        async with await Anvil.start(port=port) as node:
+        async with await Anvil.start("--timestamp", "1700000000", port=port) as node:
             await _until(lambda: link.state.up)
             assert link.state.error is None
             node.process.kill()
             await _until(lambda: not link.state.up)
             assert _up() == 0
-        async with await Anvil.start(port=port):
+        async with await Anvil.start("--timestamp", "1700000000", port=port):
             await _until(lambda: link.state.up)
 
 
@@ -128,3 +128,33 @@ async def test_what_people_read_of_a_link_holds_no_key() -> None:
     async with linked(f"ws://user:s3cr3t@127.0.0.1:{free_port()}/v3/s3cr3t?k=s3cr3t") as link:
         await _until(lambda: link.state.error is not None)
         assert "s3cr3t" not in repr(link.state)
+
+
+async def test_another_chain_with_the_same_id_behind_the_same_url_is_refused_on_reconnect() -> None:
+    async with (
+        await Anvil.start("--timestamp", "1700000000") as old,
+        await Anvil.start("--timestamp", "1700000999") as new,
+        FaultProxy(old.ws) as proxy,
+        linked(proxy.ws) as link,
+    ):
+        await _until(lambda: link.state.up)
+        proxy.upstream = new.ws
+        proxy.reset()
+        await _until(lambda: all(lane.state.foreign for lane in link.lanes))
+        assert "its first block is" in (link.state.error or "")
+        proxy.upstream = old.ws
+        await _until(lambda: link.state.up)
+
+
+async def test_a_node_without_the_pinned_block_is_refused_until_it_has_it() -> None:
+    async with await Anvil.start() as node:
+        chain = await TalkingChain.on(node)
+        await chain.mine(3)
+        pinned = (await chain.at(2)).id
+        async with linked(node.ws, checkpoint=(2, pinned)) as right, linked(node.ws, checkpoint=(2, "0x" + "5e" * 32)) as wrong:
+            await _until(lambda: right.state.up and all(lane.state.foreign for lane in wrong.lanes))
+            assert f"has {pinned} at height 2, pinned is 0x5e" in (wrong.state.error or "")
+        async with linked(node.ws, checkpoint=(9, "0x" + "5e" * 32)) as ahead:
+            await _until(lambda: ahead.state.error is not None)
+            assert "has no block at height 9" in (ahead.state.error or "")
+        await chain.close()

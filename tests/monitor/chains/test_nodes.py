@@ -22,6 +22,11 @@ from tests.support.following import Ledger
 from tests.support.providers import Frozen, be_honest, lie_about_hashes, refuse_traces
 
 
+def failed_checks(check: str) -> float:
+    sample = {"chain": CHAIN, "check": check, "outcome": "failed"}
+    return REGISTRY.get_sample_value("seawall_node_checks_total", sample) or 0.0
+
+
 class Followed:
     """Nodes and a follower over them, with what it handed out."""
 
@@ -335,3 +340,34 @@ async def test_the_state_of_each_node_is_exported_one_hot() -> None:
             for state in State
         }
         assert hot == {state: float(state is State.ALIVE) for state in State}
+
+
+async def test_one_connection_that_stands_still_is_found_out_by_another_to_the_same_node_and_renewed() -> None:
+    async with providers(1) as (chain, (a,)):
+        frozen = Frozen(a)
+        async with followed(a.ws) as it:
+            await it.until(lambda: it.state("a") is State.ALIVE and bool(it.ledger.blocks))
+            await chain.speak()
+            frozen.freeze()
+            dialled = a.connections
+            async with speaking(chain):
+                await it.until(lambda: a.connections > dialled)
+                frozen.thaw()
+                await it.until(lambda: it.state("a") is State.ALIVE)
+            await it.caught_up(chain)
+            assert failed_checks("second_connection") >= 1
+
+
+async def test_the_last_of_two_nodes_says_so_and_so_does_one_that_leads_for_want_of_a_better() -> None:
+    async with providers() as (_, (a, b)), followed(a.ws, b.ws) as it:
+        await it.until(lambda: it.state("a") is it.state("b") is State.ALIVE)
+        assert it.nodes.degraded is None
+        b.hole()
+        await it.until(lambda: "a is the last of 2 nodes that is alive" in str(it.nodes.degraded))
+        assert REGISTRY.get_sample_value("seawall_chain_degraded", {"chain": CHAIN}) == 1
+        a.hole()
+        await it.until(lambda: "for want of a better node" in str(it.nodes.degraded))
+        a.clear()
+        b.clear()
+        await it.until(lambda: it.nodes.degraded is None)
+        assert REGISTRY.get_sample_value("seawall_chain_degraded", {"chain": CHAIN}) == 0

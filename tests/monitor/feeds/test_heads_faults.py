@@ -22,7 +22,7 @@ async def behind_a_proxy(**options: Any) -> AsyncIterator[tuple[TalkingChain, Fa
     async with await Anvil.start() as node, FaultProxy(node.ws) as proxy:
         chain = await TalkingChain.on(node)
         async with following(proxy.ws, await chain.head(), **options) as followed:
-            await followed.until(lambda: followed.link.state.up and "eth_getBlockByNumber" in proxy.asked)
+            await followed.until(lambda: followed.link.state.up and "eth_subscribe" in proxy.asked)
             yield chain, proxy, followed
         await chain.close()
 
