@@ -1,12 +1,15 @@
 """What every test shares: what counts as slow, no deadline on property tests, and the daemon's recursion limit."""
 
+import os
+
 import pytest
 from hypothesis import settings
 
 from monitor.chains.traces import allow_deep
 
 settings.register_profile("house", deadline=None)  # a busy machine is not a bug
-settings.load_profile("house")
+settings.register_profile("long", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
 
 REAL_PARTS = frozenset(
     f"tests.support.{name}"

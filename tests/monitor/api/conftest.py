@@ -14,12 +14,17 @@ from monitor.breaker.desk import Desk
 from monitor.breaker.flags import FlagBoard, Spec
 from monitor.breaker.fold import Fold
 from monitor.breaker.holds import Mode
-from monitor.breaker.orders import Orders
+from monitor.breaker.orders import Member, Orders
 from monitor.journal.sqlite import SqliteJournal
 from monitor.journal.thread import AsyncJournal
-from tests.support.findings import CHAIN, position
+from tests.support.findings import BANK, CHAIN, position
 
 SECRET = "wall-and-sea"
+MEMBERS = {
+    "bank": Member(chain=CHAIN, contracts=frozenset({BANK})),
+    "pool.v2": Member(chain="eip155:10"),
+    "vault": Member(chain=CHAIN, critical=True),
+}
 
 
 class Doors:
@@ -42,7 +47,7 @@ class Doors:
 @pytest.fixture
 async def doors(tmp_path: Path) -> AsyncIterator[Doors]:
     async with AsyncJournal(SqliteJournal.open(tmp_path / "journal.db")) as journal:
-        fold = Fold({"bank": Mode.ENFORCE, "pool.v2": Mode.SHADOW})
+        fold = Fold({"bank": Mode.ENFORCE, "pool.v2": Mode.SHADOW, "vault": Mode.ENFORCE})
         specs = [Spec(integration=name, chain=CHAIN, blind_after=60.0) for name in fold.modes]
         board = FlagBoard(specs, epoch=journal.epoch)
         desk = Desk(fold, board, journal, lambda _: None)
@@ -57,10 +62,12 @@ async def doors(tmp_path: Path) -> AsyncIterator[Doors]:
         tokens = {
             "ops": Token(name="ops", digest=digest_of(SECRET), scopes=frozenset({"pause", "resume"})),
             "bot": Token(name="bot", digest=digest_of("bot-secret"), scopes=frozenset({"pause"})),
+            "deputy": Token(name="deputy", digest=digest_of("second-person"), scopes=frozenset({"resume"})),
+            "robot": Token(name="robot", digest=digest_of("robot-secret"), scopes=frozenset({"pause", "resume"}), automated=True),
         }
         fine = lambda: {"ok": True}  # noqa: E731 - a fact
         read = Listener("read", read_app(board, healthy=fine, ready=fine, sources=sources), "127.0.0.1:0")
-        admin = Listener("admin", admin_app(Orders(desk), tokens), "127.0.0.1:0")
+        admin = Listener("admin", admin_app(Orders(desk, MEMBERS), tokens), "127.0.0.1:0")
         await read.start()
         await admin.start()
         async with aiohttp.ClientSession() as http:

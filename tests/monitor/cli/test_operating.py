@@ -19,7 +19,7 @@ async def test_flags_show_every_integration_and_why(doors: Doors, seawall: Seawa
     assert "robbery in progress" in bank
     assert " run " in pool
     flags = {flag["integration"]: flag["state"] for flag in (await seawall("flags", "--json")).json["flags"]}
-    assert flags == {"bank": "pause", "pool.v2": "run"}
+    assert flags == {"bank": "pause", "pool.v2": "run", "vault": "run"}
 
 
 async def test_a_reason_cannot_move_the_terminal(doors: Doors, seawall: Seawall) -> None:
@@ -51,7 +51,7 @@ async def test_a_release_of_an_older_state_is_refused(doors: Doors, seawall: Sea
 
 async def test_a_release_of_something_unknown_names_what_is_known(seawall: Seawall) -> None:
     refused = await seawall("resume", "bonk", "--reason", "typo")
-    assert (refused.code, refused.err.strip()) == (1, "seawall: resume bonk: no such integration; known: bank, pool.v2")
+    assert (refused.code, refused.err.strip()) == (1, "seawall: resume bonk: no such integration; known: bank, pool.v2, vault")
     assert (await seawall("pause", "bonk", "--reason", "typo")).code == 1
 
 
