@@ -21,9 +21,11 @@ class Kind(StrEnum):
     HALF_OPENED = "breaker.half_opened"
     CLOSED = "breaker.closed"
     FORCED = "breaker.forced"
+    RETRACTED = "finding.retracted"
     WOULD_OPEN = "breaker.would_open"
     BLIND = "chain.blind"
     RECOVERED = "chain.recovered"
+    FEES = "gas.spike"
     TEST = "test"
 
 
@@ -31,7 +33,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """A breaker's decision as alerts see it. States in the breaker's words: closed, open, half_open, forced_open, forced_closed.
 
     `by` is `policy:…`, `human:…` or `service:…`; `shadow` means the flag was left alone, `throttled` that it says `run` with less
-    traffic; `page` is why a person must look now. `links` maps a name (incident, runbook, dashboard) to a URL; `at`: unix seconds.
+    traffic; `page` is why a person must look now. `links` maps a name (incident, runbook, dashboard) to a URL. `at`: unix s.
     """
 
     integration: str
@@ -46,6 +48,31 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     shadow: bool = False
     page: str = ""
     throttled: bool = False
+    links: dict[str, str] = {}
+
+
+class Fees(msgspec.Struct, frozen=True, kw_only=True):
+    """A chain whose fees left their own forecast (`finding`), or found back to it (None). Advice: no flag has changed."""
+
+    chain: str
+    at: float
+    since: float
+    finding: Finding | None = None
+    links: dict[str, str] = {}
+
+
+class Withdrawal(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding that people were told of and that a reorganisation took back.
+
+    `until` is when the hold made of it has counted down (unix seconds), None without one.
+    """
+
+    integration: str
+    chain: str
+    finding: Finding
+    at: float
+    reason: str
+    until: float | None = None
     links: dict[str, str] = {}
 
 
