@@ -2,7 +2,7 @@
 
 import msgspec
 
-from alerts.base import RANK, Notification
+from alerts.base import RANK, Kind, Notification
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +32,8 @@ def fold(groups: Groups, notification: Notification, now: float) -> tuple[Groups
     """
     kept = dict(groups.open)
     known = kept.get(notification.key)
+    if notification.kind is Kind.RETRACTED:
+        return groups, _update(known, notification)
     if known is None:
         if notification.resolved:
             return Groups(kept), None if _idle(notification) else notification
@@ -44,6 +46,17 @@ def fold(groups: Groups, notification: Notification, now: float) -> tuple[Groups
         quiet = msgspec.structs.replace(known, at=now, swallowed=known.swallowed + 1)
         return Groups(kept | {notification.key: quiet}), None
     return Groups(kept | {notification.key: Incident(last=told, at=now)}), told
+
+
+def _update(known: Incident | None, retraction: Notification) -> Notification:
+    """A retraction under the incident it belongs to, which goes on as it was; by itself where that has ended."""
+    if known is None:
+        return retraction
+    labels = known.last.labels
+    worst = known.last.severity
+    return msgspec.structs.replace(
+        retraction, severity=worst, labels=labels, since=known.last.since, incident=known.last.incident, resolved=False
+    )
 
 
 def _idle(notification: Notification) -> bool:

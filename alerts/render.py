@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-from alerts.base import Kind, Notice, Notification, Sight, notification_id
+from alerts.base import Fees, Kind, Notice, Notification, Sight, Withdrawal, notification_id
 from alerts.text import from_chain, neutral, paragraphs, plain
 from detectors.base import Finding, Severity
 from detectors.events import Stage
@@ -68,6 +68,40 @@ def notify(notice: Notice) -> Notification:
     )
 
 
+def withdrawn(told: Withdrawal) -> Notification:
+    """A finding taken back, in words: an update of its incident, not a new one. The same retraction has the same id."""
+    finding = neutral(told.finding)
+    made = notification_id("withdrawn", told.integration, finding.id, told.at)
+    until = "" if told.until is None else clock(told.until)
+    stays = f"The hold made of it stays until {until} at least, then probes." if until else "No hold rests on it."
+    lines = [
+        f"{told.integration} on {told.chain}: a finding is retracted at {clock(told.at)}.",
+        f"Why: {plain(told.reason)}.",
+        stays,
+        *_told(finding),
+        *_links(told.links),
+    ]
+    return Notification(
+        id=made,
+        key=f"breaker/{told.integration}",
+        kind=Kind.RETRACTED,
+        severity=Severity.INFO,
+        title=plain(f"{told.integration} retracted: {finding.title}"),
+        body=paragraphs("\n".join(lines)),
+        at=told.at,
+        since=told.at,
+        labels=neutral({
+            "alertname": "SeawallFindingRetracted", "severity": Severity.INFO.value,
+            "integration": told.integration, "chain": told.chain, "detector": finding.detector,
+        }),
+        links=neutral(told.links),
+        findings=(finding,),
+        facts={"reason": plain(told.reason), "finding": finding.id},
+        resolved=True,
+        incident=made,
+    )  # fmt: skip
+
+
 def sight(told: Sight) -> Notification:
     """A chain lost or seen again, in words."""
     severity = Severity.CRITICAL if told.integrations else Severity.WARNING
@@ -93,6 +127,30 @@ def sight(told: Sight) -> Notification:
         links=neutral(told.links),
         facts={"reason": plain(told.reason), "integrations": ", ".join(told.integrations)},
         resolved=not told.blind,
+        incident=made,
+    )
+
+
+def fees(told: Fees) -> Notification:
+    """Fees that left their forecast, or are back, in words."""
+    finding = told.finding
+    severity = finding.severity if finding is not None else Severity.INFO
+    title = f"{told.chain}: {finding.title}" if finding is not None else f"{told.chain}: fees follow their forecast again"
+    made = notification_id("fees", told.chain, finding is not None, told.at)
+    lines = [title, "Advice only: no flag has changed, and none will for it.", *_links(told.links)]
+    return Notification(
+        id=made,
+        key=f"fees/{told.chain}",
+        kind=Kind.FEES,
+        severity=severity,
+        title=plain(title),
+        body=paragraphs("\n".join(plain(line) for line in lines)),
+        at=told.at,
+        since=told.since,
+        labels=neutral({"alertname": "SeawallGasCongestion", "severity": severity.value, "chain": told.chain}),
+        links=neutral(told.links),
+        findings=(finding,) if finding is not None else (),
+        resolved=finding is None,
         incident=made,
     )
 
@@ -168,7 +226,7 @@ def _body(notice: Notice, kind: Kind, findings: tuple[Finding, ...]) -> Iterator
 
 def _race(findings: Iterable[Finding]) -> str:
     """Did the pause come before the money could move? The one thing to know first."""
-    if all(finding.stage is Stage.PENDING for finding in findings):
+    if all(finding.stage in {Stage.PENDING, Stage.PRECONFIRMED} for finding in findings):
         return "The attack is still pending: the pause came before its block."
     heights = [finding.position.height for finding in findings if finding.position is not None]
     where = f"block {min(heights)}" if heights else "a block"

@@ -117,11 +117,15 @@ class Price(Event, frozen=True, kw_only=True):
 
 
 class Committed(Event, frozen=True, kw_only=True):
-    """Every event of the blocks first..last (heights, inclusive) was given out; `finalized` is the height nothing can undo."""
+    """Every event of the blocks first..last (heights, inclusive) was given out.
+
+    `finalized` is the height nothing can undo, `safe` the one that little short of an attack on the chain can (-1: not known).
+    """
 
     first: Position
     last: Position
     finalized: int = -1
+    safe: int = -1
 
 
 class Reverted(Event, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from detectors.events import Event, Position
 from detectors.execution import Execution
 from monitor import metrics
 from monitor.breaker.desk import Desk, Made
-from monitor.breaker.fold import Noted
+from monitor.breaker.fold import Note
 from monitor.breaker.holds import Decision
 from monitor.chains.recorder import Recorder
 from monitor.chains.tape import Asked, Done, Mark, Proposed, Restored, Saved, Settled, Standing, Written
@@ -83,6 +83,11 @@ class Judging:
         self._mark(Saved(chain=chain, position=after))
         return self.pipeline.detectors[chain]
 
+    async def taped(self) -> None:
+        """Wait until the tape holds all so far: what a saved state makes needless to judge again is on the tape before it."""
+        if self.tape is not None:
+            await self.tape.caught_up()
+
     def settle(self, chain: str, tx: str, how: str) -> None:
         """A transaction feared in an earlier life turned out not to hurt."""
         self._mark(Settled(chain=chain, tx=tx, how=how))
@@ -95,7 +100,7 @@ class Judging:
         if self.tape is not None:
             self.tape.mark(mark)
 
-    def _again(self, event: Event, judged: Judged, number: int) -> tuple[Sequence[Decision], Sequence[Noted]]:
+    def _again(self, event: Event, judged: Judged, number: int) -> tuple[Sequence[Decision], Sequence[Note]]:
         self._mark(Asked(number=number))
         proposed = self.pipeline.propose(event, judged)
         return proposed.decisions, proposed.notes

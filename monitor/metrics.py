@@ -10,6 +10,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus-client 
 REGISTRY = CollectorRegistry()
 
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 12.0)
+_DEPTHS = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 16.0, 32.0, 64.0)
 _BLOCKS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 12.0, 24.0, 60.0)
 
 
@@ -46,6 +47,12 @@ HEAD_TIMESTAMP = _gauge("seawall_chain_head_timestamp_seconds", "The chain's own
 HEAD_SEEN = _gauge("seawall_chain_head_seen_timestamp_seconds", "Our time when that head was processed.", "chain")
 HEAD_NUMBER = _gauge("seawall_chain_head_number", "Height of the newest processed head.", "chain")
 REORGS = _counter("seawall_reorgs_total", "Reorganisations followed.", "chain")
+REORG_DEPTH = _histogram("seawall_reorg_depth_blocks", "Blocks taken back by a reorganisation.", _DEPTHS, "chain")
+REORG_RISK = _gauge("seawall_reorg_probability", "Share of newest blocks that were later replaced, smoothed.", "chain")
+SAFE_NUMBER = _gauge("seawall_chain_safe_number", "Height that counts as safe; -1 while unknown.", "chain")
+FINALIZED_NUMBER = _gauge("seawall_chain_finalized_number", "Height that counts as final; -1 while unknown.", "chain")
+FINALITY_BROKEN = _counter("seawall_finality_violations_total", "Times a chain contradicted what was final.", "chain")
+RETRACTIONS = _counter("seawall_retractions_total", "Findings taken back after a reorganisation.", "integration")
 CAPABILITY = _gauge("seawall_chain_capability", "1 where the node offers it, 0 where we do without.", "chain", "capability")
 BLOCK_SECONDS = _histogram("seawall_block_process_seconds", "From a block seen to its commit.", _BLOCKS, "chain")
 
@@ -58,6 +65,10 @@ RPC_REQUESTS = _counter("seawall_rpc_requests_total", "JSON-RPC calls by outcome
 RPC_SECONDS = _histogram("seawall_rpc_request_duration_seconds", "JSON-RPC call durations.", _FAST, "chain", "provider", "method")
 NODE_UP = _gauge("seawall_node_up", "1 while the node's sockets are open and it answers.", "chain", "provider")
 NODE_STATE = _gauge("seawall_node_state", "One-hot: what we think of the node.", "chain", "provider", "state")
+NODE_CHECKS = _counter(
+    "seawall_node_checks_total", "Checks of what nodes say, by outcome; skipped is not passed.", "chain", "check", "outcome"
+)
+DEGRADED = _gauge("seawall_chain_degraded", "1 while no second node could take over, or none better was there.", "chain")
 NODE_MOVES = _counter("seawall_node_moves_total", "How often another node took the lead.", "chain")
 
 FLAG_READS = _counter("seawall_flag_reads_total", "Flag reads served.", "protocol", "code")
@@ -65,10 +76,6 @@ STREAM_CLIENTS = _gauge("seawall_flag_clients", "Connected change-stream clients
 ADMIN_ACTIONS = _counter("seawall_admin_actions_total", "Operator actions by outcome.", "action", "outcome")
 
 ALERTS = _counter("seawall_alerts_total", "Notification attempts.", "receiver", "outcome")
-NODE_CHECKS = _counter(
-    "seawall_node_checks_total", "Checks of what nodes say, by outcome; skipped is not passed.", "chain", "check", "outcome"
-)
-DEGRADED = _gauge("seawall_chain_degraded", "1 while no second node could take over, or none better was there.", "chain")
 OUTBOX_OLDEST = _gauge("seawall_alert_outbox_oldest_timestamp_seconds", "When the oldest of them was made; 0 if none.")
 OUTBOX_DEPTH = _gauge("seawall_alert_outbox_depth", "Notifications not yet delivered.")
 
@@ -85,7 +92,9 @@ GAS_CAP = _gauge("seawall_gas_cap_wei", "Base fee that is enough for all of the 
 GAS_BASE_FEE = _gauge("seawall_gas_base_fee_wei", "Base fee of the newest verified block.", "chain")
 GAS_PRIORITY = _gauge("seawall_gas_priority_fee_wei", "Priority fee to offer for the next block.", "chain", "offer")
 GAS_BLOB_FEE = _gauge("seawall_gas_blob_fee_wei", "Blob base fee of the next block.", "chain")
-GAS_COVERAGE = _gauge("seawall_gas_coverage_ratio", "Answers inside their interval, a day's worth.", "chain", "horizon", "interval")
+GAS_COVERAGE = _gauge(
+    "seawall_gas_coverage_ratio", "Answers inside their interval, a day's worth.", "chain", "horizon", "interval"
+)
 GAS_PINBALL = _gauge("seawall_gas_pinball_loss", "Mean pinball loss of the answers, in log units.", "chain", "horizon")
 GAS_MASE = _gauge("seawall_gas_mase_ratio", "Mean error over that of saying: as the next.", "chain", "horizon")
 GAS_SURPRISE = _gauge("seawall_gas_surprise_ratio", "Widths by which the fee has left its forecast.", "chain")

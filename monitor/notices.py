@@ -1,17 +1,20 @@
 """From decisions and lost sight to what people are told. The words are made in `alerts.render`; here is only which and when."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 
 import msgspec
 import structlog
 
-from alerts.base import Notice, Outcome, Receipt, Sight
+from alerts.base import Fees, Notice, Outcome, Receipt, Sight, Withdrawal
 from alerts.pager import Pager
-from alerts.render import notify, sight
+from alerts.render import fees, notify, sight, withdrawn
+from detectors.base import Finding
 from monitor import metrics
 from monitor.breaker.desk import Made
 from monitor.breaker.flags import Flag, FlagBoard, Shown
+from monitor.breaker.machine import Retraction
 from monitor.stream import Queue, Rule
 
 log = structlog.get_logger()
@@ -26,12 +29,23 @@ class Notices:
         self.board = board
         self.chain_of = chain_of
         self.base_url = base_url
-        self._queue: Queue[Made | Sight] = Queue(_WAITING, Rule.DROP_OLDEST)
+        self._queue: Queue[Made | Retraction | Sight | Fees] = Queue(_WAITING, Rule.DROP_OLDEST)
         self._blind: dict[str, float] = {}
+        self._known: dict[tuple[str, str], None] = {}
+        """(integration, finding) that people were told of: nobody is told that what they never heard of is off."""
+        self._congested: dict[str, float] = {}
 
-    def told(self, made: Made) -> None:
-        """A decision is in force."""
+    def told(self, made: Made | Retraction) -> None:
+        """A decision is in force, or a finding was retracted."""
         self._queue.offer(made)
+
+    def fees(self, chain: str, finding: Finding | None) -> None:
+        """A chain's fees left their forecast, or (None) are back."""
+        now = time.time()
+        since = self._congested.setdefault(chain, now)
+        if finding is None:
+            del self._congested[chain]
+        self._queue.offer(Fees(chain=chain, at=now, since=since, finding=finding))
 
     def look(self, now: float) -> None:
         """Compare what readers see of each chain with what was told; call it every tick."""
@@ -59,7 +73,12 @@ class Notices:
             item = await self._queue.get()
             if isinstance(item, Sight):
                 await self.pager.tell(sight(item))
+            elif isinstance(item, Fees):
+                await self.pager.tell(fees(item))
+            elif isinstance(item, Retraction):
+                await self._take_back(item)
             elif self._worth_telling(item):
+                self._remember(item)
                 await self.pager.tell(notify(self._notice(item)))
             metrics.OUTBOX_DEPTH.set(self.pager.delivery.depth)
             metrics.OUTBOX_OLDEST.set(self.pager.delivery.oldest)
@@ -68,6 +87,24 @@ class Notices:
         """A change of state, evidence that grew, or something a person must see; not a reorg's bookkeeping."""
         decision = made.decision
         return decision.before is not decision.after or bool(decision.findings or decision.page)
+
+    def _remember(self, made: Made) -> None:
+        self._known |= {(made.decision.integration, finding.id): None for finding in made.decision.findings}
+        while len(self._known) > _WAITING:
+            del self._known[next(iter(self._known))]
+
+    async def _take_back(self, news: Retraction) -> None:
+        metrics.RETRACTIONS.labels(news.integration).inc()
+        log.info("retracted", integration=news.integration, finding=news.finding.id, reason=news.reason)
+        if (news.integration, news.finding.id) not in self._known:
+            return
+        del self._known[news.integration, news.finding.id]
+        url = self.base_url()
+        told = Withdrawal(
+            integration=news.integration, chain=news.finding.chain, finding=news.finding, at=news.at, reason=news.reason,
+            until=news.until, links={"incident": f"{url}/v1/incidents/{news.finding.id}"} if url else {},
+        )  # fmt: skip
+        await self.pager.tell(withdrawn(told))
 
     def _notice(self, made: Made) -> Notice:
         decision = made.decision

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 
 from detectors.base import PAUSE_AT, WARN_AT, Basis, Detector, Finding, Want
-from detectors.events import Block, Committed, Dropped, Event, Reverted, Stage, Tick
+from detectors.events import Block, Committed, Dropped, Event, Reverted, Tick
 from detectors.execution import Execution
-from monitor.breaker.fold import Fold, Noted
-from monitor.breaker.holds import Decision
+from monitor.breaker.evidence import orphaned, retracted, staged
+from monitor.breaker.fold import Fold, Note, Noted
+from monitor.breaker.holds import UNMINED, Decision
 from monitor.breaker.limits import room
 from monitor.breaker.machine import Breaker
 from monitor.breaker.policy import Around, Rules, Settled, judge, settle, tick, unroll
@@ -35,20 +36,24 @@ class Judged(msgspec.Struct):
 
 
 class Proposed(msgspec.Struct):
-    """What policy makes of it, on the fold as it stands: decisions, and findings worth a note though they change no flag."""
+    """What policy makes of it, on the fold as it stands: decisions, and what is worth a note though it changes no flag."""
 
     decisions: list[Decision] = []
-    notes: list[Noted] = []
+    notes: list[Note] = []
 
 
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
-    """An integration as the pipeline sees it: its chain, its contracts, its rules."""
+    """An integration as the pipeline sees it: its chain, its contracts, its rules.
+
+    `finality` is what releases wait for: `finalized`, `safe`, or `latest`, which is to wait for nothing but time.
+    """
 
     integration: str
     chain: str
     contracts: tuple[str, ...]
     rules: Rules
     policy: str = "default"
+    finality: str = "finalized"
 
 
 class Pipeline:
@@ -60,6 +65,7 @@ class Pipeline:
         self.fold = fold
         self.heights: dict[str, int] = {chain: position.height for chain, position in fold.cursors.items()}
         self.finalized: dict[str, int] = {}
+        self.safe: dict[str, int] = {}
         self.settled: dict[str, dict[str, Settled]] = {}
         self._failures: dict[tuple[str, str], int] = {}
         self._asked: dict[str, set[str]] = {}
@@ -93,7 +99,7 @@ class Pipeline:
             self._observe(detector, event, judged)
         if type(event) is Execution:
             self._ask(event, judged)
-            if event.stage is not Stage.PENDING:
+            if event.stage not in UNMINED:
                 self._mined(event, judged)
         elif type(event) is Block:
             self.heights[event.chain] = event.position.height
@@ -101,6 +107,7 @@ class Pipeline:
             self.heights[event.chain] = event.first.height - 1
         elif type(event) is Committed:
             self.finalized[event.chain] = max(self.finalized.get(event.chain, -1), event.finalized)
+            self.safe[event.chain] = event.safe
         elif type(event) is Dropped:
             self.settle(event.chain, event.id, event.reason)
         return judged
@@ -112,6 +119,8 @@ class Pipeline:
             self._judge(judged, event, proposed)
         if type(event) is Committed:
             self._settle(event, proposed)
+            self._unroll(event, proposed)
+            self._outlast(event, proposed)
         elif type(event) is Reverted:
             self._unroll(event, proposed)
         elif type(event) is Tick:
@@ -206,20 +215,40 @@ class Pipeline:
             decision = settle(breaker, settled.values(), watched.rules, event.at, event.last.height, watched.policy)
             proposed.decisions += [decision] if decision else []
 
-    def _unroll(self, event: Reverted, proposed: Proposed) -> None:
+    def _unroll(self, event: Reverted | Committed, proposed: Proposed) -> None:
+        """What stood in blocks that are not on the chain any more."""
         for watched, breaker in self._on(event.chain):
-            decision = unroll(breaker, event.chain, event.first.height, event.last.height, event.at, watched.policy)
+            decision = unroll(breaker, event, watched.rules, watched.policy)
             proposed.decisions += [decision] if decision else []
+            lost = orphaned(breaker, event, watched.rules.pending_hold_blocks)
+            proposed.notes += [lost] if lost else []
+
+    def _outlast(self, event: Committed, proposed: Proposed) -> None:
+        """What a commit makes surer, and what it proves not to have come back."""
+        for _, breaker in self._on(event.chain):
+            surer = staged(breaker, event)
+            proposed.notes += [surer] if surer else []
+            proposed.notes += retracted(breaker, event)
+
+    def _certain(self, watched: Watched) -> dict[str, int]:
+        """The height on which the integration may be released."""
+        chain = watched.chain
+        final = self.finalized.get(chain, -1)
+        if watched.finality == "latest":
+            final = self.heights.get(chain, -1)
+        elif watched.finality == "safe":
+            final = max(final, self.safe.get(chain, -1))
+        return {chain: final}
 
     def _tick(self, event: Tick, proposed: Proposed) -> None:
         for watched in self.watched.values():
             breaker = self.fold.breaker(watched.integration)
-            decision = tick(breaker, watched.rules, event.at, self.finalized, watched.policy)
+            decision = tick(breaker, watched.rules, event.at, self._certain(watched), watched.policy)
             proposed.decisions += [decision] if decision else []
 
     def _on(self, chain: str) -> Iterator[tuple[Watched, Breaker]]:
-        """The integrations of one chain that hold anything, with their breakers."""
+        """The integrations of one chain that hold or know anything, with their breakers."""
         for watched in self.watched.values():
             breaker = self.fold.breaker(watched.integration)
-            if watched.chain == chain and breaker.holds:
+            if watched.chain == chain and (breaker.holds or breaker.findings):
                 yield watched, breaker

@@ -205,7 +205,7 @@ class Replay:
         proposed = self._running.propose(due.event, due.judged)
         return [
             *(_Draft("decision", encode(decision), decision) for decision in proposed.decisions),
-            *(_Draft("finding", encode(note)) for note in proposed.notes),
+            *(_Draft(note.kind, encode(note)) for note in proposed.notes),
         ]
 
     def _apply(self, drafts: list[_Draft]) -> Iterator[Line]:

@@ -3,8 +3,8 @@
 import asyncio
 import pickle
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import structlog
@@ -14,6 +14,7 @@ from detectors.events import Event, Gap, PoolState, Position, Reverted, Unjudged
 from detectors.execution import Execution
 from monitor import metrics
 from monitor.arrivals import Arrivals
+from monitor.breaker.depths import Depths
 from monitor.breaker.flags import FlagBoard
 from monitor.breaker.fold import Cursor
 from monitor.chains.capabilities import Capabilities
@@ -30,6 +31,9 @@ from monitor.feeds.quorum import Quorum
 from monitor.journal.snapshots import Snapshots
 from monitor.judging import Judging
 from monitor.newest import Newest
+
+if TYPE_CHECKING:
+    from monitor.chains.base import BlockData
 
 log = structlog.get_logger()
 
@@ -99,7 +103,12 @@ class ChainWatch:
         self.arrivals = Arrivals(
             feeds.pending, feeds.executions, nodes.simulations, nodes.aside, judging, self.newest, self.watched
         )
+        self.overheard: Callable[[BlockData | Reverted], None] = lambda _: None
+        """Told of every block once it was judged, and of what was reverted; it must not raise, nor take time."""
         self._last: Ingested | None = None
+        self.depths = Depths(chain, judging.desk.fold.reorgs.get(chain))
+        self._counts_new = False
+        board.weigh(chain, self.depths.odds)
 
     @property
     def head(self) -> Position | None:
@@ -157,6 +166,10 @@ class ChainWatch:
         if isinstance(step, Reverted):
             self.newest.reverted()
             self._last = None
+            self._counts_new = True
+            self.depths.taken_back(step.first.height, step.last.height)
+            metrics.REORG_DEPTH.labels(self.chain).observe(step.last.height - step.first.height + 1)
+            self.overheard(step)
         return True
 
     async def _block(self, step: Ingested) -> bool:
@@ -175,7 +188,10 @@ class ChainWatch:
         for event in (*states, *self.feeds.prices.take(states)):
             decided |= await self._take(event)
         closing = step.closing(time.time())
-        decided |= await self._take(msgspec.structs.replace(closing, finalized=self.feeds.quorum.certain(closing.finalized)))
+        safe, final = (self.feeds.quorum.certain(height) for height in (step.safe, closing.finalized))
+        decided |= await self._take(msgspec.structs.replace(closing, finalized=final, safe=safe))
+        metrics.SAFE_NUMBER.labels(self.chain).set(safe)
+        metrics.FINALIZED_NUMBER.labels(self.chain).set(final)
         await self._get_ready(position, touched)
         await self._committed(step, decided=decided)
         return True
@@ -255,13 +271,17 @@ class ChainWatch:
     async def _committed(self, step: Ingested, *, decided: bool) -> None:
         """The block is done: the flags may trust it, pending ones are simulated on it, the cursor moves now and then."""
         position = step.block.position
-        self._last = step
+        first, self._last = self._last is None, step  # without any cursor the next life would begin at its own head
         self.newest.judged(position, step.block.base_fee or 0)
+        self.depths.committed(position.height)
+        metrics.REORG_RISK.labels(self.chain).set(self.depths.odds(0).probability)
+        self.overheard(step.block)
         self._show()
         self.arrivals.mined(step.block.transactions)
         await self.feeds.pending.mined(step.block.transactions, position)
-        if decided or position.height % self.snapshot_every == 0:
-            await self.judging.desk.advance(Cursor(self.chain, position), time.time())
+        if first or decided or self._counts_new or position.height % self.snapshot_every == 0:
+            self._counts_new = False
+            await self.judging.desk.advance(Cursor(self.chain, position), time.time(), self.depths.kept)
         if position.height % self.snapshot_every == 0:
             await self.save(position)
 
@@ -278,6 +298,7 @@ class ChainWatch:
         """Keep the detectors' state after this block; a failure costs a longer restart, nothing else."""
         state = Kept(self.judging.saved(self.chain, position), self.feeds.heads.lineage.positions)
         blob = pickle.dumps(state, protocol=pickle.HIGHEST_PROTOCOL)
+        await self.judging.taped()
         try:
             await asyncio.to_thread(self.snapshots.save, self.chain, position, self.schema, blob)
         except JournalError as error:

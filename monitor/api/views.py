@@ -37,6 +37,8 @@ def described(request: web.Request, name: str) -> dict[str, object]:
         "contracts": sources.contracts.get(name, ()),
         "holds": list(breaker.holds.values()),
         "findings": list(breaker.findings),
+        "orphans": breaker.orphans,
+        "retracted": list(breaker.retracted),
         "trips": breaker.trips,
     }
 
@@ -54,8 +56,8 @@ async def integration(request: web.Request) -> web.Response:
     return _json(described(request, name))
 
 
-def told(made: Made) -> dict[str, object]:
-    """A decision as an incident: what changed, why, on which evidence, at which revision."""
+def told(made: Made, breaker: Breaker) -> dict[str, object]:
+    """A decision as an incident: what changed, why, on which evidence, at which revision, and what became of that."""
     decision = made.decision
     return {
         "id": decision.id,
@@ -68,12 +70,35 @@ def told(made: Made) -> dict[str, object]:
         "shadow": decision.shadow,
         "revision": made.revision,
         "findings": decision.findings,
+        "evidence": evidence(made, breaker),
     }
+
+
+def evidence(made: Made, breaker: Breaker) -> dict[str, dict[str, object]]:
+    """What the chain makes of the decision's findings by now, by id: the stage, and whether and why it was retracted."""
+    now = {finding.id: finding for finding in breaker.findings}
+    back = {news.finding.id: news for news in breaker.retracted}
+    found: dict[str, dict[str, object]] = {}
+    for finding in made.decision.findings:
+        known, news = now.get(finding.id, finding), back.get(finding.id)
+        found[finding.id] = {
+            "stage": known.stage,
+            "block": known.position.height if known.position is not None else None,
+            "orphaned": finding.id in breaker.orphans,
+            "retracted_at": news.at if news is not None and finding.id not in now else None,
+            "why": news.reason if news is not None and finding.id not in now else "",
+        }
+    return found
+
+
+def _incident(request: web.Request, made: Made) -> dict[str, object]:
+    name = made.decision.integration
+    return told(made, request.app[SOURCES].breakers().get(name) or Breaker(integration=name))
 
 
 async def incidents(request: web.Request) -> web.Response:
     """`GET /v1/incidents`: decisions, newest first."""
-    return _json({"incidents": [told(made) for made in reversed(list(request.app[SOURCES].made()))]})
+    return _json({"incidents": [_incident(request, made) for made in reversed(list(request.app[SOURCES].made()))]})
 
 
 async def incident(request: web.Request) -> web.Response:
@@ -81,5 +106,5 @@ async def incident(request: web.Request) -> web.Response:
     wanted = request.match_info["id"]
     for made in request.app[SOURCES].made():
         if made.decision.id == wanted or any(finding.id == wanted for finding in made.decision.findings):
-            return _json(told(made))
+            return _json(_incident(request, made))
     return problem(404, "No such incident", f"no decision or finding {wanted!r} among the newest; the journal has the older ones")

@@ -9,10 +9,11 @@ import msgspec
 import structlog
 
 from monitor import metrics
+from monitor.breaker.depths import Reorgs
 from monitor.breaker.flags import FlagBoard
-from monitor.breaker.fold import Cursor, Fold, Noted, Request
+from monitor.breaker.fold import Cursor, Fold, Note, Request
 from monitor.breaker.holds import Decision, State
-from monitor.breaker.machine import Breaker, IllegalTransitionError, after_change
+from monitor.breaker.machine import Breaker, IllegalTransitionError, Retraction, after_change
 from monitor.errors import JournalConflict, JournalError
 from monitor.journal.base import Draft, Record, encode
 from monitor.journal.thread import AsyncJournal
@@ -35,7 +36,7 @@ class Made(msgspec.Struct, frozen=True):
 class Desk:
     """Holds the fold and the board together over one journal. `told` is called with every decision once it is in force."""
 
-    def __init__(self, fold: Fold, board: FlagBoard, journal: AsyncJournal, told: Callable[[Made], None]) -> None:
+    def __init__(self, fold: Fold, board: FlagBoard, journal: AsyncJournal, told: Callable[[Made | Retraction], None]) -> None:
         self.fold = fold
         self.board = board
         self.journal = journal
@@ -61,7 +62,7 @@ class Desk:
             if decision.pauses and not decision.shadow:
                 self.board.pause_now(decision.integration, decision.reason)
 
-    async def decide(self, propose: Callable[[], tuple[Sequence[Decision], Sequence[Noted]]]) -> list[Made]:
+    async def decide(self, propose: Callable[[], tuple[Sequence[Decision], Sequence[Note]]]) -> list[Made]:
         """Take what `propose` decides on the fold as it stands into the journal, then into the fold, then to the readers.
 
         Pauses are shown before the journal answers. After a lost race the new records are folded and `propose` is asked again.
@@ -72,7 +73,7 @@ class Desk:
                 decisions, notes = propose()
                 self.show(decisions)
                 drafts = [_draft("decision", d, d.at, d.by) for d in decisions]
-                drafts += [_draft("finding", note, note.finding.at, f"detector:{note.finding.detector}") for note in notes]
+                drafts += [_draft(note.kind, note, note.at, note.by, durable=note.durable) for note in notes]
                 if not drafts:
                     return []
                 try:
@@ -101,6 +102,12 @@ class Desk:
                 else:
                     return request
 
+    async def note(self, kind: str, value: msgspec.Struct, at: float, by: str) -> None:
+        """Record something that decides nothing. Raises JournalError."""
+        async with self._turn:
+            for record in await self._append([_draft(kind, value, at, by)], self.fold.head):
+                self._fold(record)
+
     async def _append(self, drafts: Sequence[Draft], expected: int) -> tuple[Record, ...]:
         try:
             async with asyncio.timeout(APPEND_WITHIN):
@@ -113,12 +120,16 @@ class Desk:
         for record in await asyncio.to_thread(lambda: list(self.journal.journal.read(start))):
             self._fold(record)
 
-    async def advance(self, cursor: Cursor, at: float) -> None:
-        """Move a chain's cursor; a journal that cannot take it leaves the cursor where it was (the block is read again)."""
+    async def advance(self, cursor: Cursor, at: float, reorgs: Reorgs | None = None) -> None:
+        """Move a chain's cursor, and keep what was counted on the way.
+
+        A journal that cannot take it leaves the cursor where it was: the block is read again.
+        """
         async with self._turn:
-            body = _draft("cursor", cursor, at, "follower", durable=False)
+            drafts = [_draft("cursor", cursor, at, "follower", durable=False)]
+            drafts += [_draft(reorgs.kind, reorgs, at, "follower", durable=False)] if reorgs is not None else []
             try:
-                for record in await self._append([body], self.fold.head):
+                for record in await self._append(drafts, self.fold.head):
                     self._fold(record)
             except JournalError as error:
                 self._refused(error, [])
@@ -162,6 +173,10 @@ class Desk:
             log.exception("journal.illegal", sequence=record.sequence, error=str(error))
             self.fold.head = record.sequence
             return None
+        if isinstance(decision, Retraction):
+            self._show(self.fold.breaker(decision.integration))
+            self.told(decision)
+            return None
         if decision is None:
             return None
         made = Made(decision, self.fold.breaker(decision.integration), record.sequence)
@@ -183,7 +198,7 @@ def _counted(made: Made) -> Made:
     return made
 
 
-def _just(decision: Decision) -> tuple[Sequence[Decision], Sequence[Noted]]:
+def _just(decision: Decision) -> tuple[Sequence[Decision], Sequence[Note]]:
     return [decision], []
 
 

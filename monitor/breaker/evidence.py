@@ -9,8 +9,7 @@ from typing import ClassVar
 
 import msgspec
 
-from detectors.base import Finding
-from detectors.events import Committed, Reverted, Stage
+from detectors.events import Committed, Position, Reverted, Stage
 from monitor.breaker.holds import Hold, stronger
 from monitor.breaker.machine import KEPT_FINDINGS, Breaker, Retraction
 
@@ -67,9 +66,19 @@ def stage_at(height: int, safe: int, final: int) -> Stage:
     return Stage.SAFE if height <= safe else Stage.INCLUDED
 
 
-def orphaned(breaker: Breaker, event: Reverted, patience: int) -> Orphaned | None:
+def lost(where: Position | None, chain: str | None, event: Reverted | Committed) -> bool:
+    """Does the event say that this block is not on the chain: it was taken back, or another stands at its height?
+
+    The second is how a reorganisation during our absence shows, when it replaced blocks above those we begin with again.
+    """
+    if where is None or chain != event.chain or not event.first.height <= where.height <= event.last.height:
+        return False
+    return isinstance(event, Reverted) or (where.height == event.last.height and where.id != event.last.id)
+
+
+def orphaned(breaker: Breaker, event: Reverted | Committed, patience: int) -> Orphaned | None:
     """The findings that stood in the replaced blocks. They wait until the new branch is `patience` blocks above the old tip."""
-    gone = tuple(finding.id for finding in breaker.findings if _stood(finding, event))
+    gone = tuple(finding.id for finding in breaker.findings if lost(finding.position, finding.chain, event))
     if not gone:
         return None
     return Orphaned(integration=breaker.integration, at=event.at, findings=gone, until=event.last.height + patience)
@@ -80,12 +89,14 @@ def retracted(breaker: Breaker, event: Committed) -> Iterator[Retraction]:
     for finding in breaker.findings:
         until = breaker.orphans.get(finding.id)
         if until is not None and finding.chain == event.chain and event.last.height >= until:
+            hold = breaker.holds.get(finding.id)
             where = f"transaction {finding.tx} did" if finding.tx is not None else "what it rested on did"
             yield Retraction(
                 integration=breaker.integration,
                 at=event.at,
                 finding=finding,
                 reason=f"its block was replaced, and {where} not come back up to block {event.last.height}",
+                until=None if hold is None else hold.until,
             )
 
 
@@ -126,8 +137,3 @@ def unrolled(hold: Hold, until: float) -> Hold:
     position = hold.position
     height = hold.height if position is None else position.height
     return msgspec.structs.replace(hold, stage=Stage.PENDING, position=None, height=height, until=until)
-
-
-def _stood(finding: Finding, event: Reverted) -> bool:
-    where = finding.position
-    return finding.chain == event.chain and where is not None and event.first.height <= where.height <= event.last.height

@@ -3,12 +3,13 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 
 import msgspec
 
 from detectors.events import Position
+from monitor.breaker.depths import Odds
 from monitor.breaker.holds import Level, State
 from monitor.breaker.machine import Breaker
 
@@ -59,6 +60,8 @@ class Flag(msgspec.Struct, frozen=True, kw_only=True):
     cause: str = ""
     chain: str = ""
     observed_block: Observed | None = None
+    reorg: Odds | None = None
+    """How likely the block behind the answer is to be taken back: the newest with a finding that holds, else the observed one."""
     issued_at: float = 0.0
     valid_for: float = 10.0
     pending: bool = False
@@ -120,6 +123,7 @@ class FlagBoard:
         self._emergency: dict[str, tuple[str, float]] = {}
         self._blind_since: dict[str, float] = {}
         self._hidden: dict[str, dict[str, str]] = {}
+        self._odds: dict[str, Callable[[int], Odds]] = {}
         self._flags: dict[str, Flag] = {}
         self._marks: dict[str, str] = {}
         self._evaluated_at = float("-inf")
@@ -161,6 +165,10 @@ class FlagBoard:
         self._hidden[chain] = dict(why)
         self._evaluate(self.specs)
         return True
+
+    def weigh(self, chain: str, odds: Callable[[int], Odds]) -> None:
+        """From now on this says how likely a block of the chain is to be taken back, by its depth."""
+        self._odds[chain] = odds
 
     def beat(self) -> None:
         """The pipeline is alive; without a beat for PIPELINE_BOUND seconds every answer is unknown."""
@@ -211,6 +219,13 @@ class FlagBoard:
             return f"catching up: the newest processed head is {wall - sight.observed.time:.0f} s old"
         return self._hidden.get(spec.chain, {}).get(spec.integration, "")
 
+    def _reorg(self, chain: str, breaker: Breaker, observed: Observed | None) -> Odds | None:
+        odds = self._odds.get(chain)
+        if odds is None or observed is None:
+            return None
+        newest = max((hold.position.height for hold in breaker.automatic if hold.position is not None), default=observed.number)
+        return odds(max(0, observed.number - newest))
+
     def _flag(self, spec: Spec, now: float, wall: float) -> Flag:
         breaker, sight = self._breakers[spec.integration], self._sights[spec.chain]
         emergency = self._emergency.get(spec.integration)
@@ -245,6 +260,7 @@ class FlagBoard:
             cause=recent[-1].detector if recent else "",
             chain=spec.chain,
             observed_block=sight.observed,
+            reorg=self._reorg(spec.chain, breaker, sight.observed),
             issued_at=wall,
             valid_for=self.valid_for,
             pending=emergency is not None and not breaker.paused,

@@ -7,6 +7,7 @@ import msgspec
 
 from detectors.base import Finding
 from detectors.events import Position
+from monitor.breaker.depths import Reorgs
 from monitor.breaker.evidence import Orphaned, Staged, with_orphans, with_stages, without
 from monitor.breaker.holds import Decision, Mode
 from monitor.breaker.machine import Breaker, Retraction, apply, with_findings
@@ -75,6 +76,7 @@ class Fold:
         self.modes = modes
         self.breakers: dict[str, Breaker] = {name: Breaker(integration=name, mode=mode) for name, mode in modes.items()}
         self.cursors: dict[str, Position] = {}
+        self.reorgs: dict[str, Reorgs] = {}
         self.requests: dict[str, Request] = {}
         self.head = 0
 
@@ -83,7 +85,10 @@ class Fold:
         return self.breakers.get(integration) or Breaker(integration=integration, mode=Mode.ENFORCE)
 
     def apply_record(self, kind: str, body: bytes, sequence: int) -> Decision | Retraction | None:
-        """Fold one journal record and give back the decision or retraction it is, if it is one. Kinds not about state only move the head."""
+        """Fold one journal record and give back the decision or retraction it is, if it is one.
+
+        Kinds not about state only move the head.
+        """
         decision = None
         if kind == "decision":
             decision = msgspec.json.decode(body, type=Decision)
@@ -97,6 +102,9 @@ class Fold:
         elif kind == "cursor":
             cursor = msgspec.json.decode(body, type=Cursor)
             self.cursors[cursor.chain] = cursor.position
+        elif kind == Reorgs.kind:
+            table = msgspec.json.decode(body, type=Reorgs)
+            self.reorgs[table.chain] = table
         elif kind == "request":
             request = msgspec.json.decode(body, type=Request)
             self._drop_requests(request.integration)

@@ -12,6 +12,8 @@ from detectors.events import Position, Stage
 HUMAN = "human:"
 SERVICE = "service:"
 DETECTOR = "detector:"
+UNMINED = frozenset((Stage.PENDING, Stage.PRECONFIRMED))
+"""Stages that no block vouches for."""
 _STRENGTH = {stage: rank for rank, stage in enumerate(Stage)}
 
 
@@ -74,7 +76,7 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def pending(self) -> bool:
         """Founded on evidence no block holds yet."""
-        return self.stage in {Stage.PENDING, Stage.PRECONFIRMED} and not self.reverted
+        return self.stage in UNMINED and not self.reverted
 
     @property
     def reverted(self) -> bool:

@@ -33,7 +33,10 @@ KEPT_UNSETTLED = 256
 
 
 class Retraction(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding is taken back: the block it rested on was replaced, and the new branch does not hold what it was about."""
+    """A finding is taken back: the block it rested on was replaced, and the new branch does not hold what it was about.
+
+    `until` is when the hold made of it has counted down (unix seconds), None without one.
+    """
 
     kind: ClassVar[str] = "retraction"
     by: ClassVar[str] = "follower"
@@ -43,6 +46,7 @@ class Retraction(msgspec.Struct, frozen=True, kw_only=True):
     at: float
     finding: Finding
     reason: str
+    until: float | None = None
 
 
 class IllegalTransitionError(ValueError):

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 
 from detectors.base import PAUSE_AT, WARN_AT, Basis, Finding
-from detectors.events import Stage
-from monitor.breaker.holds import DETECTOR, Decision, Hold, Level, Mode, State, decision_id, milder, stronger
+from detectors.events import Committed, Reverted
+from monitor.breaker.evidence import lost, unrolled
+from monitor.breaker.holds import DETECTOR, UNMINED, Decision, Hold, Level, Mode, State, decision_id, milder, stronger
 from monitor.breaker.limits import afraid_for, latched, recent_trips
 from monitor.breaker.machine import Breaker, after_change
 from monitor.breaker.moves import moved, released
@@ -23,8 +24,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     `evidence_window`. An automatic hold on block evidence lasts `min_open`, doubled with every trip within `max_open` up to
     `max_open`, and until its block is final; then the breaker probes: each of the shares in `half_open` for `half_open_step`,
     then closes; after `max_trips` trips in an hour it waits for a person instead. A pending hold ends `pending_hold_blocks`
-    after it was placed, once its transaction is settled harmless; one whose block was replaced lasts `reverted_hold` from then on,
-    and until what took the block's place is final; pending evidence alone stops an integration for at most
+    after it was placed, once its transaction is settled harmless; one whose block was replaced lasts `reverted_hold` from
+    then on, and until what took the block's place is final; pending evidence alone stops an integration for at most
     `pending_budget` seconds an hour, one sender's for `sender_budget`, and only throttles after that.
     """
 
@@ -128,7 +129,7 @@ def _limit(breaker: Breaker, asked: list[Finding], rules: Rules, now: float, aro
         return ""
     if not around.room:
         return "not paused: max_paused_share of the integrations is paused already; a person must decide"
-    if any(finding.position is not None for finding in asked):
+    if any(finding.stage not in UNMINED for finding in asked):
         return ""
     if afraid_for(breaker, now) >= rules.pending_budget:
         return f"not paused: pending evidence alone has stopped it for {rules.pending_budget:g} s of the last hour"
@@ -161,21 +162,19 @@ def settle(breaker: Breaker, settled: Iterable[Settled], rules: Rules, now: floa
     return released(breaker, gone, now, f"pending evidence ended: {reason}", f"policy:{name}")
 
 
-def unroll(breaker: Breaker, rules: Rules, chain: str, first: int, last: int, now: float, name: str) -> Decision | None:
-    """After a reorg: holds whose block is gone count as pending again. They keep holding; no flag flips on a reorg."""
+def unroll(breaker: Breaker, event: Reverted | Committed, rules: Rules, name: str) -> Decision | None:
+    """After a reorg: holds whose block is gone keep holding, and count down. No flag flips on a reorg."""
     back = tuple(
-        unrolled(hold, now + rules.reverted_hold)
-        for hold in breaker.automatic
-        if hold.chain == chain and hold.position is not None and first <= hold.position.height <= last
+        unrolled(hold, event.at + rules.reverted_hold) for hold in breaker.automatic if lost(hold.position, hold.chain, event)
     )
     if not back:
         return None
     return Decision(
-        id=decision_id(breaker.integration, now, "unroll", *(hold.id for hold in back)),
+        id=decision_id(breaker.integration, event.at, "unroll", *(hold.id for hold in back)),
         integration=breaker.integration,
         before=breaker.state,
         after=breaker.state,
-        at=now,
+        at=event.at,
         reason=breaker.reason,
         by=f"policy:{name}",
         place=back,

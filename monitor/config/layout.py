@@ -43,6 +43,22 @@ class Finality(StrEnum):
     FINALIZED = "finalized"
 
 
+class ChainKind(StrEnum):
+    """What sort of chain it is: what its nodes are asked for, and what is not to be had there."""
+
+    ETHEREUM = "ethereum"
+    OPTIMISM = "optimism"
+    BASE = "base"
+    ARBITRUM = "arbitrum"
+
+
+class Confirmations(Part, frozen=True, kw_only=True):
+    """Blocks that must stand on a block before it counts as safe and as final, where nodes have no such tags."""
+
+    safe: Count
+    final: Count
+
+
 class Node(Part, frozen=True, kw_only=True):
     """A node. `ws` is its WebSocket URL; one that carries a key is named as ${VARIABLE} or file:PATH."""
 
@@ -96,10 +112,24 @@ class ChainConfig(Part, frozen=True, kw_only=True):
         60.0
     )
     finality: Annotated[Finality, Meta(description="What releases wait for.")] = Finality.SAFE
+    confirmations: Annotated[
+        Confirmations | None, Meta(description="Where a node knows neither safe nor finalized, so many blocks stand for them.")
+    ] = None
+    kind: Annotated[
+        ChainKind, Meta(description="What sort of chain: a layer 2 has no public mempool, but flashblocks or a feed.")
+    ] = ChainKind.ETHEREUM
+    sequencer_feed: Annotated[
+        NodeUrl | None, Meta(description="Arbitrum: the sequencer's feed; a gap in its numbers is told.")
+    ] = None
     quorum: Annotated[Count, Meta(description="Nodes that must agree before anything is released.")] = 1
     checkpoint: Annotated[Checkpoint | None, Meta(description="A block that every node must have, or it is refused.")] = None
     snapshot_every: Annotated[Count, Meta(description="Blocks between snapshots of detector state.")] = 100
     gas: GasConfig = msgspec.field(default_factory=GasConfig)
+
+    @property
+    def pinned(self) -> tuple[int, str] | None:
+        """The checkpoint's height and id."""
+        return None if self.checkpoint is None else (self.checkpoint.number, self.checkpoint.hash.lower())
 
 
 class Contract(Part, frozen=True, kw_only=True):
@@ -126,11 +156,6 @@ class Integration(Part, frozen=True, kw_only=True):
 
 
 class PriceSource(Part, frozen=True, kw_only=True):
-    @property
-    def pinned(self) -> tuple[int, str] | None:
-        """The checkpoint's height and id."""
-        return None if self.checkpoint is None else (self.checkpoint.number, self.checkpoint.hash.lower())
-
     """A token's price in `quote`, from the reserves of a Uniswap V2 pair at the parent block."""
 
     token: Address
@@ -156,6 +181,7 @@ class Policy(Part, frozen=True, kw_only=True):
     pending_budget: Annotated[Seconds, Meta(description="How long pending evidence alone may pause in an hour.")] = 600.0
     sender_budget: Annotated[Seconds, Meta(description="The same for the transactions of one sender.")] = 300.0
     pending_hold_blocks: Annotated[int, Meta(ge=2, le=100)] = 2
+    reverted_hold: Annotated[Seconds, Positive, Meta(description="How long a hold lasts whose block was replaced.")] = 600.0
     half_open: Annotated[tuple[Annotated[float, Meta(gt=0, le=1)], ...], Meta(min_length=1, max_length=20)] = (0.01, 0.1, 1.0)
     half_open_step: Annotated[Seconds, Positive] = 300.0
     max_paused_share: Annotated[Share, Meta(description="Beyond this share of integrations, page instead of pausing.")] = 0.5

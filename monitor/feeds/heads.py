@@ -107,6 +107,8 @@ class Heads:
         self.freshness: Freshness | None = None
         self.trouble: str | None = None
         """Why nothing can be followed at the moment, for people; None while all is well."""
+        self.broken = False
+        """The node's chain contradicts what was final."""
         self._lane = lane
         self._chain = chain
         self._every, self._within, self._most, self._bodies = every, within, ahead, bodies
@@ -153,7 +155,7 @@ class Heads:
         if step is not self._offered:
             raise ValueError("only the step offered last can be acknowledged, once")
         self._offered = None
-        self._failures, self.trouble = 0, None
+        self._failures, self.trouble, self.broken = 0, None, False
         if isinstance(step, Ingested):
             self._committed(step)
         elif isinstance(step, Reverted):
@@ -323,6 +325,9 @@ class Heads:
         self.trouble = str(error)
         keeps = isinstance(error, NodeUnreachable) or (isinstance(error, RpcRefused) and error.throttled)
         if isinstance(error, FinalityBroken):
+            if not self.broken:
+                metrics.FINALITY_BROKEN.labels(self._chain.chain).inc()
+            self.broken = True
             self._lane.doubt(error)
         elif not keeps:
             self._lane.drop(error)

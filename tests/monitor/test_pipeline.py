@@ -61,6 +61,8 @@ class Shore:
         _, proposed = self.pipeline.step(event)
         for decision in proposed.decisions:
             self.fold.apply_record("decision", encode(decision), self.fold.head + 1)
+        for note in proposed.notes:
+            self.fold.apply_record(note.kind, encode(note), self.fold.head + 1)
         return proposed
 
     def commit(self, height: int, finalized: int = -1) -> Proposed:
@@ -121,9 +123,10 @@ def test_a_pending_attack_that_is_mined_as_feared_stays_until_final() -> None:
     assert shore.state() is State.HALF_OPEN
 
 
-def test_after_a_reorg_the_hold_stands_on_pending_evidence_again() -> None:
+def test_after_a_reorg_the_hold_stays_and_counts_down() -> None:
     shore = Shore(Alarmist())
     shore.see(ran("0xevil", Stage.INCLUDED, 11))
     shore.see(Reverted(chain=CHAIN, at=1012.0, first=position(11), last=position(11)))
     assert shore.state() is State.OPEN
-    assert shore.pipeline.pending_holds() == {CHAIN: {"0xevil"}}
+    assert [(hold.reverted, hold.until) for hold in shore.fold.breaker("bank").automatic] == [(True, 1612.0)]
+    assert shore.pipeline.pending_holds() == {}
