@@ -1,4 +1,4 @@
-"""Makes the committed Grafana dashboard and Prometheus rules: `python -m dashboards.generate`. The JSON and YAML are the artefact."""
+"""Makes the committed Grafana dashboards and Prometheus rules: `python -m dashboards.generate`. The JSON and YAML are the artefact."""
 
 import json
 import sys
@@ -12,6 +12,7 @@ from grafana_foundation_sdk.models import dashboard as models
 
 HERE = Path(__file__).parent
 OVERVIEW = HERE / "seawall-overview.json"
+GAS = HERE / "seawall-gas.json"
 _COLUMNS = 24
 _KINDS: dict[str, type[stat.Panel | statetimeline.Panel | timeseries.Panel]] = {
     "stat": stat.Panel,
@@ -73,6 +74,40 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
 )  # fmt: skip
 
 
+_CHAIN = 'chain=~"$chain"'
+_FAN = tuple(
+    (f"{{{{chain}}}} {quantile} of {horizon} blocks ahead", f'seawall_gas_forecast_wei{{{_CHAIN}, horizon="{horizon}", quantile="{quantile}"}}')
+    for horizon, quantile in ((25, "q025"), (25, "q10"), (25, "point"), (25, "q90"), (25, "q975"))
+)  # fmt: skip
+GAS_ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
+    (
+        "What will it cost?",
+        (
+            Panel("Next base fee", "Exact, wei.", (("{{chain}}", f'seawall_gas_forecast_wei{{{_CHAIN}, horizon="1", quantile="point"}}'),), "stat", width=6, height=4),
+            Panel("Usual priority fee", "To offer for the next block, wei.", (("{{chain}}", f'seawall_gas_priority_fee_wei{{{_CHAIN}, offer="usual"}}'),), "stat", width=6, height=4),
+            Panel("Blob base fee", "Of the next block, wei per blob gas.", (("{{chain}}", f"seawall_gas_blob_fee_wei{{{_CHAIN}}}"),), "stat", width=6, height=4),
+            Panel("Degraded", "1 while forecasts are not to be relied on.", (("{{chain}}", f"seawall_gas_degraded{{{_CHAIN}}}"),), "stat", width=6, height=4),
+            Panel("Base fee and its fan", "What it is, and what had been said of the block 25 ahead.", (("{{chain}} base fee", f"seawall_gas_base_fee_wei{{{_CHAIN}}}"), *_FAN), width=24, height=10),
+            Panel("Medians by horizon", "Blocks ahead.", (("{{chain}} {{horizon}}", f'seawall_gas_forecast_wei{{{_CHAIN}, quantile="point"}}'),)),
+            Panel("Caps that will be enough", "For all of the next blocks, 95 %.", (("{{chain}} {{blocks}} blocks", f'seawall_gas_cap_wei{{{_CHAIN}, level="95"}}'),)),
+        ),
+    ),
+    (
+        "Is it right?",
+        (
+            Panel("Coverage of 80 % intervals", "A day's worth, newest counting most; wanted: 0.8.", (("{{chain}} {{horizon}}", f'seawall_gas_coverage_ratio{{{_CHAIN}, interval="80"}}'),), unit="percentunit"),
+            Panel("Coverage of 95 % intervals", "Wanted: 0.95.", (("{{chain}} {{horizon}}", f'seawall_gas_coverage_ratio{{{_CHAIN}, interval="95"}}'),), unit="percentunit"),
+            Panel("Error against the plain answer", "Below 1 is better than saying: as the next.", (("{{chain}} {{horizon}}", f"seawall_gas_mase_ratio{{{_CHAIN}}}"),)),
+            Panel("Pinball loss", "Of medians and edges, log units.", (("{{chain}} {{horizon}}", f"seawall_gas_pinball_loss{{{_CHAIN}}}"),)),
+            Panel("Surprise", "Widths by which the fee has left its forecast; 6 is congestion.", (("{{chain}}", f"seawall_gas_surprise_ratio{{{_CHAIN}}}"),)),
+            Panel("Next fees that were wrong", "Told as exact; more than none means the chain is configured wrongly.", (("{{chain}}", f"increase(seawall_gas_next_fee_wrong_total{{{_CHAIN}}}[1h])"),)),
+            Panel("Model's age", "Blocks since the last one it was fitted on.", (("{{chain}}", "seawall_chain_head_number - on (chain) seawall_gas_model_last_block"),)),
+            Panel("Held the loop", "p99 of the stretches for which forecasting held the loop.", (("{{chain}}", "histogram_quantile(0.99, sum by (le, chain) (rate(seawall_gas_step_seconds_bucket[5m])))"),), unit="s"),
+        ),
+    ),
+)  # fmt: skip
+
+
 def _source() -> models.DataSourceRef:
     return models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
@@ -107,8 +142,33 @@ def overview() -> str:
             .multi(multi=True).include_all(include_all=True).all_value(".*")
         )
     )  # fmt: skip
+    return _laid_out(board, ROWS)
+
+
+def gas() -> str:
+    """The gas dashboard as JSON text."""
+    board = (
+        dashboard.Dashboard("Seawall gas")
+        .uid("seawall-gas")
+        .tags(["seawall"])
+        .refresh("10s")
+        .time("now-1h", "now")
+        .timezone("utc")
+        .editable()
+        .with_variable(dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"))
+        .with_variable(
+            dashboard.QueryVariable("chain").label("Chain").datasource(_source())
+            .query("label_values(seawall_gas_base_fee_wei, chain)").refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
+            .multi(multi=True).include_all(include_all=True).all_value(".*")
+        )
+    )  # fmt: skip
+    return _laid_out(board, GAS_ROWS)
+
+
+def _laid_out(board: dashboard.Dashboard, rows: tuple[tuple[str, tuple[Panel, ...]], ...]) -> str:
+    """Rows of panels, left to right and down, as JSON text."""
     y = 0
-    for title, panels in ROWS:
+    for title, panels in rows:
         board = board.with_row(dashboard.Row(title).grid_pos(models.GridPos(h=1, w=_COLUMNS, x=0, y=y)))
         x, y = 0, y + 1
         for panel in panels:
@@ -122,13 +182,12 @@ def overview() -> str:
 
 
 def main() -> None:
-    """Write the dashboard; with `--check` only say whether it is up to date."""
-    made = overview()
-    if "--check" in sys.argv:
-        sys.exit(
-            0 if json.loads(OVERVIEW.read_text()) == json.loads(made) else f"{OVERVIEW.name} is out of date: run `make docs`"
-        )
-    OVERVIEW.write_text(made)
+    """Write the dashboards; with `--check` only say whether they are up to date."""
+    for path, made in ((OVERVIEW, overview()), (GAS, gas())):
+        if "--check" not in sys.argv:
+            path.write_text(made)
+        elif json.loads(path.read_text()) != json.loads(made):
+            sys.exit(f"{path.name} is out of date: run `make docs`")
 
 
 if __name__ == "__main__":

@@ -32,6 +32,8 @@ from monitor.chains.recorder import Recorder
 from monitor.chains.tape import Header
 from monitor.config import Config
 from monitor.errors import ConfigError
+from monitor.gas.desk import GasDesk
+from monitor.gas.models import KIND, Newest
 from monitor.journal.snapshots import Snapshots
 from monitor.journal.sqlite import SqliteJournal
 from monitor.journal.thread import AsyncJournal
@@ -63,6 +65,7 @@ class Seawall:
         self.registry = registry_of(config)
         self.chains = {name: chain.id for name, chain in config.chains.items()}
         self.life: dict[str, ChainLife] = {}
+        self.gas: dict[str, GasDesk] = {}
 
     async def run(self) -> None:
         """Run until stopped. Raises ConfigError, JournalError or SeawallError when it cannot start."""
@@ -81,7 +84,8 @@ class Seawall:
                 pager, board, {n: self.chains[i.chain] for n, i in config.integrations.items()}, lambda: read_url[0]
             )
             desk = Desk(fold, board, keeper, notices.told)
-            desk.restore(journal.read(1))
+            models = Newest()
+            desk.restore(models.passing(journal.read(1)))
             pipeline = Pipeline(dict.fromkeys(self.chains.values(), ()), watched_of(config), fold)
             judging = Judging(pipeline, desk, self.tape)
             snapshots = Snapshots(folder / "snapshots")
@@ -90,6 +94,7 @@ class Seawall:
                     name, config, judging, board, snapshots,
                     lambda: build_detectors(config, self.registry), self.registry, schema=f"{VERSION}/{config.hash}",
                 )  # fmt: skip
+            self._open_gas_desks(desk, notices, models, Snapshots(folder / "gas"))
             read = Listener("read", self._read_app(board, desk), str(config.api.read))
             admin = Listener("admin", admin_app(Orders(desk, members_of(config)), tokens_of(config)), str(config.api.admin))
             board.beat()
@@ -102,12 +107,25 @@ class Seawall:
             finally:
                 await self._end(pager, read, admin)
 
+    def _open_gas_desks(self, desk: Desk, notices: Notices, models: Newest, snapshots: Snapshots) -> None:
+        """A forecaster beside every chain that wants one; it hears of blocks, and nobody here asks it anything."""
+        for name, chain in self.config.chains.items():
+            if chain.gas.enabled:
+                life = self.life[name]
+                gas = self.gas[name] = GasDesk(
+                    name, chain, life.nodes.requests, snapshots, schema=f"{VERSION}/gas",
+                    keep=lambda model: desk.note(KIND, model, time.time(), "gas"), told=notices.fees,
+                )  # fmt: skip
+                gas.model = models.models.get(chain.id)
+                life.overheard = gas.saw
+
     async def _live(self, judging: Judging, desk: Desk, notices: Notices) -> None:
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(keep("ticks", lambda: self._ticks(judging, desk, notices))),
                 tasks.create_task(keep("notices", notices.run)),
                 *(tasks.create_task(keep(f"chain/{name}", life.run, life.failed)) for name, life in self.life.items()),
+                *(tasks.create_task(keep(f"gas/{name}", gas.run, gas.failed)) for name, gas in self.gas.items()),
             ]
             await self.stop.wait()
             log.info("stopping")
@@ -158,7 +176,7 @@ class Seawall:
             chains=lambda: {name: life.facts() for name, life in self.life.items()},
             contracts={name: tuple(c.address for c in one.contracts) for name, one in self.config.integrations.items()},
         )
-        return read_app(board, healthy=lambda: self._healthy(board, desk), ready=self._ready, sources=sources)
+        return read_app(board, healthy=lambda: self._healthy(board, desk), ready=self._ready, sources=sources, gas=self.gas)
 
     def _healthy(self, board: FlagBoard, desk: Desk) -> Mapping[str, object]:
         moving = time.monotonic() - board.beat_at < FlagBoard.PIPELINE_BOUND
@@ -266,7 +284,7 @@ def watched_of(config: Config) -> list[Watched]:
     return [
         Watched(
             integration=name, chain=config.chains[one.chain].id, contracts=tuple(c.address for c in one.contracts),
-            rules=rules_of(config, name), policy=one.policy,
+            rules=rules_of(config, name), policy=one.policy, finality=config.chains[one.chain].finality,
         )
         for name, one in config.integrations.items()
     ]  # fmt: skip

@@ -2,31 +2,34 @@
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import promql_parser
 import pytest
 import yaml
 
-from dashboards.generate import OVERVIEW, ROWS, overview
+from dashboards.generate import GAS, GAS_ROWS, OVERVIEW, ROWS, gas, overview
 from tests.support.metric_names import declared, used
 from tests.support.parts import need
 
 RULES = Path(__file__).resolve().parents[1] / "dashboards" / "rules"
-EXPRESSIONS = [(panel.title, expression) for _, panels in ROWS for panel in panels for _, expression in panel.queries]
+EXPRESSIONS = [(panel.title, expression) for _, panels in (*ROWS, *GAS_ROWS) for panel in panels for _, expression in panel.queries]
 
 
 def substituted(expression: str) -> str:
     """An expression as Grafana sends it."""
-    return expression.replace("$integration", ".*")
+    return expression.replace("$integration", ".*").replace("$chain", ".*")
 
 
-def test_the_committed_dashboard_is_what_the_script_makes() -> None:
-    assert json.loads(OVERVIEW.read_text()) == json.loads(overview()), "run `make docs`"
+@pytest.mark.parametrize(("path", "made"), [(OVERVIEW, overview), (GAS, gas)], ids=["overview", "gas"])
+def test_the_committed_dashboards_are_what_the_script_makes(path: Path, made: Callable[[], str]) -> None:
+    assert json.loads(path.read_text()) == json.loads(made()), "run `make docs`"
 
 
-def test_panels_fit_the_grid_and_do_not_overlap() -> None:
-    panels = json.loads(OVERVIEW.read_text())["panels"]
+@pytest.mark.parametrize("path", [OVERVIEW, GAS], ids=["overview", "gas"])
+def test_panels_fit_the_grid_and_do_not_overlap(path: Path) -> None:
+    panels = json.loads(path.read_text())["panels"]
     taken: set[tuple[int, int]] = set()
     for panel in panels:
         at = panel["gridPos"]

@@ -67,6 +67,8 @@ def test_the_example_says_everything_a_configuration_can_say() -> None:
         "Node": data["chains"]["ethereum"]["nodes"][0],
         "Checkpoint": data["chains"]["ethereum"]["checkpoint"],
         "Confirmations": data["chains"]["ethereum"]["confirmations"],
+        "GasConfig": data["chains"]["ethereum"]["gas"],
+        "BlobRules": data["chains"]["ethereum"]["gas"]["blobs"][0],
         "Integration": pair,
         "Contract": pair["contracts"][0],
         "PriceSource": data["prices"]["ethereum"][0],

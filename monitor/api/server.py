@@ -2,25 +2,30 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import structlog
 from aiohttp import web
 
 from monitor.api import flags, health, live, ofrep, operators, page, views
+from monitor.api import gas as fees
 from monitor.api.problems import problems
 from monitor.breaker.flags import FlagBoard
 from monitor.breaker.orders import Orders
 from monitor.errors import ConfigError, SeawallError
+from monitor.gas.answers import Oracle
 
 log = structlog.get_logger()
 
 
 def read_app(
-    board: FlagBoard, *, healthy: Callable[[], health.Facts], ready: Callable[[], health.Facts], sources: views.Sources
+    board: FlagBoard, *, healthy: Callable[[], health.Facts], ready: Callable[[], health.Facts], sources: views.Sources,
+    gas: Mapping[str, Oracle] = MappingProxyType({}),
 ) -> web.Application:
     """The read side. Everything it serves comes from memory."""
     app = web.Application(middlewares=[problems], client_max_size=operators.MOST_BYTES)
     app[flags.BOARD], app[health.HEALTH], app[health.READY], app[views.SOURCES] = board, healthy, ready, sources
+    app[fees.ORACLES] = gas
     app.add_routes(
         [
             web.get("/v1/flags", flags.read_all),
@@ -35,6 +40,7 @@ def read_app(
             web.get("/-/healthy", health.healthy),
             web.get("/-/ready", health.ready),
             web.get("/metrics", health.metrics_page),
+            *fees.routes(),
             *page.routes(),
         ]
     )

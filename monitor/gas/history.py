@@ -68,9 +68,12 @@ class History:
         found: list[Header] = []
         number, fee, at = block.position.height, block.base_fee, block.timestamp
         while len(found) < count and number > 0 and fee is not None:
-            page = await self._page(number - 1, min(PAGE, count - len(found), number), fee)
-            if not page:
-                break
+            try:
+                page = await self._page(number - 1, min(PAGE, count - len(found), number), fee)
+            except NodeError:
+                if not found:
+                    raise
+                break  # nodes keep different stretches of the past; what there is, is enough to begin with
             first = number - len(page)
             began = await self._stamp(first)
             step = (at - began) / len(page)
