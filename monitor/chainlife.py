@@ -19,6 +19,7 @@ from monitor.config import Config
 from monitor.feeds.contexts import Contexts
 from monitor.feeds.executions import Executions
 from monitor.feeds.heads import SHORTER_FOR, Heads
+from monitor.feeds.insistence import Insistent
 from monitor.feeds.pending import Pending
 from monitor.feeds.pools import KINDS, Pools
 from monitor.feeds.prices import PoolPrices, Quote
@@ -31,6 +32,9 @@ log = structlog.get_logger()
 
 TRIED_AFTER = 5.0
 """Seconds after which a chain that never showed a head counts as tried: the daemon is ready, its flags say unknown."""
+
+ANSWER_WITHIN, TRACE_WITHIN = 1.0, 4.0
+"""Seconds that a balance, and a trace, may take before they are asked for again, while none has come yet."""
 
 
 class ChainLife:
@@ -127,7 +131,8 @@ class ChainLife:
         chain, nodes = self.chain, self.nodes
         contracts = {c.address: c for one in self.config.integrations.values() if one.chain == self.name for c in one.contracts}
         prices = PoolPrices(Quote(token=p.token, pool=p.pool, quote=p.quote) for p in self.config.prices.get(self.name, ()))
-        contexts = Contexts(nodes.requests, {address: c.assets for address, c in contracts.items()}, prices.values)
+        requests = Insistent(nodes.requests, ANSWER_WITHIN)
+        contexts = Contexts(requests, {address: c.assets for address, c in contracts.items()}, prices.values)
         pools = [KINDS[c.kind].of(c.address, c.assets) for c in contracts.values()]
         cursor, known = self._resume()
         evm = Evm(nodes.heads, chain=chain.id, pinned=capabilities.pinned, tags=capabilities.tags)
@@ -139,10 +144,15 @@ class ChainLife:
             heads=heads,
             pending=Pending(nodes.pending, chain=chain.id, full=capabilities.full_pending),
             executions=Executions(
-                nodes.simulations, chain.id, contexts, aside=nodes.aside, slow=nodes.traces, rows=capabilities.rows
+                nodes.simulations,
+                chain.id,
+                contexts,
+                aside=nodes.aside,
+                slow=Insistent(nodes.traces, TRACE_WITHIN),
+                rows=capabilities.rows,
             ),
             contexts=contexts,
-            pools=Pools(nodes.requests, chain.id, pools),
+            pools=Pools(requests, chain.id, pools),
             prices=prices,
             quorum=Quorum(nodes, heads, patience=chain.blind_after),
         )

@@ -1,5 +1,6 @@
 """Writes a tape from the event loop: one thread, a bounded queue, and a tape that ends rather than lose a thing unsaid."""
 
+import asyncio
 import os
 import queue
 import threading
@@ -45,7 +46,7 @@ class Recorder:
         self._count = 0
         self._given = 0
         self._taken = 0
-        self._entries: queue.SimpleQueue[tuple[Event | Mark, int]] = queue.SimpleQueue()
+        self._entries: queue.SimpleQueue[tuple[Event | Mark | threading.Event, int]] = queue.SimpleQueue()
         self._worker = threading.Thread(target=self._work, name="tape", daemon=True)
 
     def __enter__(self) -> Self:
@@ -70,6 +71,12 @@ class Recorder:
     def mark(self, mark: Mark) -> None:
         """Record something between events."""
         self._put(mark, 1)
+
+    async def caught_up(self, within: float = FLUSH_EVERY) -> None:
+        """Wait until all recorded so far would outlive this process, at most `within` seconds: a tape holds nobody up."""
+        if not self.trouble:
+            self._entries.put((reached := threading.Event(), 0))
+            await asyncio.to_thread(reached.wait, within)
 
     def _put(self, entry: Event | Mark, weight: int) -> None:
         waiting = self._given - self._taken
@@ -112,18 +119,24 @@ class Recorder:
         file.write(packer.compress(_encoder.encode(self.header) + b"\n"))
         last = False
         while not last:
+            reached = None
             try:
                 entry, weight = self._entries.get(timeout=FLUSH_EVERY)
             except queue.Empty:
                 pass
             else:
-                line, last = self._line(entry)
-                file.write(packer.compress(line))
-                self._taken += weight
-            if time.monotonic() - flushed >= FLUSH_EVERY:
+                if isinstance(entry, threading.Event):
+                    reached = entry
+                else:
+                    line, last = self._line(entry)
+                    file.write(packer.compress(line))
+                    self._taken += weight
+            if reached is not None or time.monotonic() - flushed >= FLUSH_EVERY:
                 file.write(packer.flush(zlib.Z_SYNC_FLUSH))
                 file.flush()
                 flushed = time.monotonic()
+            if reached is not None:
+                reached.set()
         file.write(packer.flush())
 
     def _line(self, entry: Event | Mark) -> tuple[bytes, bool]:
