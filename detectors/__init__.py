@@ -15,6 +15,9 @@ OURS = (
     "detectors.drain:Drain",
     "detectors.invariants:Invariants",
     "detectors.manipulation:Manipulation",
+    "detectors.flows:Flows",
+    "detectors.privileges:Privileges",
+    "detectors.risk:Risk",
     "detectors.silence:Silence",
 )
 """What comes in the house, known without an installed distribution."""
