@@ -128,7 +128,7 @@ class Live:
     def _hold(self, number: int, fee: int) -> None:
         """Was the next fee, told as exact, the one that came?"""
         before = self.forecast
-        if before is not None and before.number == number - 1 and before.degraded is None and before.next_fee != fee:
+        if before is not None and before.number == number - 1 and before.next_fee != fee:
             self._wrong += 1
             self._doubt(f"block {number} has a fee of {fee} wei, EIP-1559 as configured promised {before.next_fee}")
         else:

@@ -7,11 +7,17 @@ from pathlib import Path
 from aiohttp import web
 
 from monitor.api.flags import BOARD
+from monitor.api.gas import ORACLES
+from monitor.api.page import fees
 from monitor.api.page.board import render
 from monitor.api.views import SOURCES
 
 _HERE = Path(__file__).parent
-_ASSETS = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
+_ASSETS = {
+    "page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml", "fees.js": "text/javascript",
+    "vendor/uplot.js": "text/javascript", "vendor/uplot.css": "text/css",
+}  # fmt: skip
+"""`vendor/` is uPlot 1.6.32 as published, MIT, its licence beside it: a chart must not need a build step."""
 _BYTES = {name: (_HERE / name).read_bytes() for name in _ASSETS}
 _HTML = (_HERE / "page.html").read_text(encoding="utf-8")
 HEADERS = {
@@ -28,13 +34,23 @@ def _integrity(name: str) -> str:
 
 async def home(request: web.Request) -> web.Response:
     """`GET /`: the whole page, complete without any script."""
-    text = _HTML.replace("{{css}}", _integrity("page.css")).replace("{{js}}", _integrity("page.js"))
-    return web.Response(text=text.replace("{{board}}", _board(request)), content_type="text/html", headers=HEADERS)
+    text = _HTML
+    for name in _ASSETS:
+        text = text.replace(f"{{{{{name}}}}}", _integrity(name))
+    oracles = request.app[ORACLES].values()
+    for place, made in (("fans", fees.places(oracles)), ("fees", fees.render(oracles)), ("board", _board(request))):
+        text = text.replace(f"{{{{{place}}}}}", made)
+    return web.Response(text=text, content_type="text/html", headers=HEADERS)
 
 
 async def board(request: web.Request) -> web.Response:
     """`GET /board`: what the page shows, without the page around it."""
     return web.Response(text=_board(request), content_type="text/html", headers=HEADERS)
+
+
+async def fee_tables(request: web.Request) -> web.Response:
+    """`GET /board/fees`: the fees, without the page around them."""
+    return web.Response(text=fees.render(request.app[ORACLES].values()), content_type="text/html", headers=HEADERS)
 
 
 async def asset(request: web.Request) -> web.Response:
@@ -52,4 +68,4 @@ def _board(request: web.Request) -> str:
 
 def routes() -> list[web.RouteDef]:
     """The page's routes on the read listener."""
-    return [web.get("/", home), web.get("/board", board), web.get("/page/{name}", asset)]
+    return [web.get("/", home), web.get("/board", board), web.get("/board/fees", fee_tables), web.get("/page/{name:.+}", asset)]

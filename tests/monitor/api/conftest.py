@@ -1,8 +1,10 @@
 """A read and an admin listener on loopback over a real desk and journal; no daemon behind them."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import aiohttp
 import pytest
@@ -15,6 +17,7 @@ from monitor.breaker.flags import FlagBoard, Spec
 from monitor.breaker.fold import Fold
 from monitor.breaker.holds import Mode
 from monitor.breaker.orders import Member, Orders
+from monitor.gas.answers import Oracle
 from monitor.journal.sqlite import SqliteJournal
 from monitor.journal.thread import AsyncJournal
 from tests.support.findings import BANK, CHAIN, position
@@ -46,6 +49,13 @@ class Doors:
 
 @pytest.fixture
 async def doors(tmp_path: Path) -> AsyncIterator[Doors]:
+    async with doors_with(tmp_path) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def doors_with(tmp_path: Path, gas: Mapping[str, Oracle] = MappingProxyType({})) -> AsyncIterator[Doors]:
+    """The doors, with these oracles of fees behind them."""
     async with AsyncJournal(SqliteJournal.open(tmp_path / "journal.db")) as journal:
         fold = Fold({"bank": Mode.ENFORCE, "pool.v2": Mode.SHADOW, "vault": Mode.ENFORCE})
         specs = [Spec(integration=name, chain=CHAIN, blind_after=60.0) for name in fold.modes]
@@ -66,7 +76,7 @@ async def doors(tmp_path: Path) -> AsyncIterator[Doors]:
             "robot": Token(name="robot", digest=digest_of("robot-secret"), scopes=frozenset({"pause", "resume"}), automated=True),
         }
         fine = lambda: {"ok": True}  # noqa: E731 - a fact
-        read = Listener("read", read_app(board, healthy=fine, ready=fine, sources=sources), "127.0.0.1:0")
+        read = Listener("read", read_app(board, healthy=fine, ready=fine, sources=sources, gas=gas), "127.0.0.1:0")
         admin = Listener("admin", admin_app(Orders(desk, MEMBERS), tokens), "127.0.0.1:0")
         await read.start()
         await admin.start()

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, expect
 
-from tests.monitor.api.conftest import Doors
+from tests.monitor.api.conftest import Doors, doors_with
 from tests.support.browser import chromium
+from tests.support.fees import Seer, fed
 
 
 async def opened(browser: Browser, doors: Doors, width: int = 1280) -> tuple[Page, list[str]]:
@@ -48,3 +49,26 @@ async def test_it_fits_a_phone_and_works_without_scripts(doors: Doors) -> None:
         bare = await (await browser.new_context(java_script_enabled=False)).new_page()
         await bare.goto(doors.read.url)
         await expect(bare.locator("#i-bank .state")).to_contain_text("Do not use")
+
+
+@pytest.mark.slow
+async def test_the_fan_of_fees_is_drawn_live_and_the_table_is_there_without_scripts(tmp_path: Path) -> None:
+    async with doors_with(tmp_path, gas={"ethereum": Seer(fed())}) as doors, chromium() as browser:
+        page, complaints = await opened(browser, doors)
+        await expect(page.locator("figure.fan canvas")).to_be_visible()
+        await expect(page.locator(".fees tbody tr")).to_have_count(8)
+        drawn = await page.evaluate(
+            "[...document.querySelector('figure.fan canvas').getContext('2d').getImageData(0, 0, 900, 240).data].some(v => v > 0)"
+        )
+        assert drawn
+        assert "25 blocks ahead between" in str(await page.locator("figure.fan").get_attribute("aria-label"))
+        await page.screenshot(path=tmp_path / "fees.png", full_page=True)
+        assert complaints == [], "the strict policy forbids nothing that the chart needs"
+        narrow, _ = await opened(browser, doors, width=360)
+        await expect(narrow.locator("figure.fan canvas")).to_be_visible()
+        assert await narrow.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        bare = await (await browser.new_context(java_script_enabled=False)).new_page()
+        await bare.goto(doors.read.url)
+        await expect(bare.locator(".fees")).to_contain_text("Next base fee")
+        await expect(bare.locator(".fees tbody tr")).to_have_count(8)
+        await expect(bare.locator("figure.fan")).to_be_hidden()
