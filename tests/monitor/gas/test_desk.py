@@ -1,0 +1,225 @@
+"""The gas desk in the real daemon on a real anvil: cold, warm, restarted, reorganised; and its fits, which hold nobody up."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from detectors.events import Reverted
+from detectors.gas.fitting import LEAST
+from monitor.breaker.fold import Fold
+from monitor.breaker.holds import Mode
+from monitor.config import ChainConfig, GasConfig, Node, NodeUrl
+from monitor.demo.anvil import Anvil
+from monitor.demo.node import HttpNode
+from monitor.errors import NodeUnreachable
+from monitor.gas.answers import Question
+from monitor.gas.desk import GasDesk
+from monitor.gas.models import KIND, GasModel, recorded
+from monitor.gas.refits import FIRST
+from monitor.journal.base import Draft, encode
+from monitor.journal.snapshots import Snapshots
+from monitor.journal.sqlite import SqliteJournal
+from tests.support.chain_of_fees import headers
+from tests.support.daemon import ROOT, Daemon, settings
+from tests.support.fees import block, model
+
+
+async def told(daemon: Daemon, query: str = "", *, after: int = -1, within: float = 30.0) -> dict[str, Any]:
+    """What the daemon says of fees once it speaks of a block beyond `after`."""
+    said: Any = None
+    async with asyncio.timeout(within):
+        while True:
+            try:
+                async with daemon.http.get(f"{daemon.read}/v1/gas/test{query}") as answer:
+                    said = await answer.json(content_type=None)
+                    if answer.status == 200 and said["block"]["number"] > after:
+                        return dict(said)
+            except OSError:
+                pass
+            await asyncio.sleep(0.05)
+
+
+async def test_a_cold_daemon_forecasts_at_once_says_why_it_is_degraded_and_goes_on_after_a_restart(tmp_path: Path) -> None:
+    async with await Anvil.start() as node, HttpNode(node.http) as rpc:
+        await rpc.call("anvil_mine", [hex(300), hex(12)])
+        config = settings(tmp_path, node.ws, blind_after="60s")
+        async with Daemon(tmp_path, config) as daemon:
+            said = await told(daemon, "?cap=100&within=5")
+            assert "nothing fitted yet" in said["degraded"]
+            assert "from eth_feeHistory" in said["degraded"]
+            assert (said["advice"]["send"], said["advice"]["reason"]) == (True, said["degraded"])
+            assert len(said["recent"]) == 180
+            assert said["inclusion"]["probability"] == 1.0
+            snapshot = await rpc.call("evm_snapshot", [])
+            at = said["block"]["number"]
+            for number in range(at, at + 5):
+                before = await told(daemon, after=number - 1)
+                await rpc.call("anvil_mine", ["0x1", "0xc"])
+                now = await told(daemon, after=number)
+                assert now["base_fee_wei"] == before["next_fee_wei"]
+            reverted = await told(daemon)
+            await rpc.call("evm_revert", [snapshot])
+            await rpc.call("anvil_mine", [hex(8), hex(13)])
+            other = await told(daemon, after=reverted["block"]["number"])
+            assert other["block"]["hash"] != reverted["block"]["hash"]
+            assert "hole" not in (other["degraded"] or "")
+            seen = other["degraded"].split(" headers")[0]
+            await run_cli(daemon.read, other["block"]["number"])
+            assert await daemon.stop() == 0
+        await rpc.call("anvil_mine", [hex(4), hex(12)])
+        async with Daemon(tmp_path, config) as daemon:
+            again = await told(daemon, after=other["block"]["number"])
+            count = int(again["degraded"].split(" headers")[0].rpartition(" ")[2])
+            assert count >= int(seen.rpartition(" ")[2]), "features were not begun anew"
+            async with daemon.http.get(f"{daemon.read}/metrics") as answer:
+                assert 'seawall_gas_next_fee_wrong_total{chain="eip155:31337"} 0.0' in await answer.text()
+        assert "gas_resumed" in (tmp_path / "daemon.log").read_text()
+
+
+async def run_cli(url: str, number: int) -> None:
+    """Both commands for people, against the running daemon."""
+
+    def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "monitor", "gas", *arguments, "--url", url]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+
+    shown = await asyncio.to_thread(ran, "forecast")
+    assert shown.returncode == 0, shown.stderr
+    assert f"after block {number}" in shown.stdout
+    assert "1800" in shown.stdout
+    assert "degraded: nothing fitted yet" in shown.stdout
+    advised = await asyncio.to_thread(ran, "advise", "test", "--deadline", "25", "--urgency", "0.5", "--cap", "9", "--json")
+    assert json.loads(advised.stdout)["inclusion"]["cap"] == 9.0
+    wrong = await asyncio.to_thread(ran, "forecast", "nowhere")
+    assert wrong.returncode == 1
+    assert "GET /v1/gas lists" in wrong.stderr
+
+
+async def test_switched_off_there_is_no_forecast_and_the_door_says_how_to_have_one(tmp_path: Path) -> None:
+    async with await Anvil.start("--block-time", "1") as node:
+        config = settings(tmp_path, node.ws)
+        config["chains"]["test"]["gas"] = {"enabled": False}
+        async with Daemon(tmp_path, config) as daemon:
+            await daemon.until("run")
+            async with daemon.http.get(f"{daemon.read}/v1/gas/test") as answer:
+                assert answer.status == 404
+                assert "gas.enabled" in (await answer.json(content_type=None))["detail"]
+
+
+class Nobody:
+    """A line on which nobody answers."""
+
+    async def call(self, method: str, params: Sequence[Any] = (), *, timeout: float, type: Any = None) -> Any:  # noqa: A002, ANN401, ARG002, ASYNC109
+        raise NodeUnreachable(f"{method}: refused")
+
+
+class Desk:
+    """A desk by itself on a seeded chain, and what it kept."""
+
+    def __init__(self, folder: Path, kept: GasModel | None = None) -> None:
+        self.kept: list[GasModel] = []
+        chain = ChainConfig(id="eip155:1", nodes=(Node(name="a", ws=NodeUrl("ws://127.0.0.1:1")),), gas=GasConfig(history=0))
+        self.desk = GasDesk(
+            "ethereum", chain, Nobody(), Snapshots(folder), schema="test", keep=self.keep, told=lambda _chain, _finding: None
+        )
+        self.desk.model = kept
+        self.running = asyncio.create_task(self.desk.run())
+
+    async def keep(self, record: GasModel) -> None:
+        self.kept.append(record)
+
+    async def until(self, number: int, within: float = 60.0) -> None:
+        async with asyncio.timeout(within):
+            while self.desk.outlook is None or self.desk.outlook.block.number < number:
+                if self.running.done():
+                    self.running.result()
+                await asyncio.sleep(0.01)
+
+    async def says(self, wanted: Callable[[str], bool]) -> None:
+        """Wait until what is wrong is as wanted; the empty text is: nothing."""
+        async with asyncio.timeout(10):
+            while True:
+                if self.desk.outlook is not None and wanted(self.desk.outlook.degraded or ""):
+                    return
+                await asyncio.sleep(0.01)
+
+    async def end(self) -> None:
+        self.running.cancel()
+        await asyncio.gather(self.running, return_exceptions=True)
+
+
+async def test_a_fit_in_its_own_process_is_journaled_and_adopted_and_the_loop_stays_free(
+    tmp_path: Path,
+) -> None:
+    desk, chain = Desk(tmp_path), headers(FIRST + 600)
+    late: list[float] = []
+
+    async def clock() -> None:
+        while True:
+            due = time.perf_counter() + 0.005
+            await asyncio.sleep(0.005)
+            late.append(time.perf_counter() - due)
+
+    for start in range(0, FIRST + 50, 500):
+        for header in chain[start : min(start + 500, FIRST + 50)]:
+            desk.desk.saw(block(header))
+        await desk.until(chain[min(start + 500, FIRST + 50) - 1].number)
+    ticking, began = asyncio.create_task(clock()), time.perf_counter()
+    number = FIRST + 50
+    while not desk.kept or desk.desk.outlook is None or desk.desk.outlook.model.last is None:
+        desk.desk.saw(block(chain[number]))
+        number += 1
+        await asyncio.sleep(0.02)
+    ticking.cancel()
+    took = time.perf_counter() - began
+    (record,) = desk.kept
+    assert record.last - record.first + 1 >= LEAST
+    assert desk.desk.outlook.degraded is None
+    assert (desk.desk.outlook.model.first, desk.desk.outlook.model.last) == (record.first, record.last)
+    advised, _ = desk.desk.advise(Question(deadline=25))
+    assert advised.reservation is not None
+    assert max(late) < took / 4, "other tasks had their turn while the fit ran"
+    await desk.end()
+
+
+async def test_after_a_restart_the_journals_model_answers_from_the_first_block(tmp_path: Path) -> None:
+    kept = recorded("eip155:1", model())
+    desk, chain = Desk(tmp_path, kept), headers(30, seed=4)
+    for header in chain:
+        desk.desk.saw(block(header))
+    await desk.until(chain[-1].number)
+    assert desk.desk.outlook is not None
+    assert (desk.desk.outlook.model.last, desk.desk.outlook.degraded) == (kept.last, None)
+    desk.desk.saw(Reverted(chain="eip155:1", at=0.0, first=block(chain[20]).position, last=block(chain[29]).position))
+    await desk.says(lambda degraded: "was reverted" in degraded)
+    desk.desk.saw(block(chain[20], "b"))
+    await desk.says(lambda degraded: not degraded)
+    assert desk.desk.outlook.block.number == chain[20].number
+    await desk.end()
+
+
+async def test_a_hole_that_nobody_can_fill_is_said_and_an_old_answer_says_its_age(tmp_path: Path) -> None:
+    desk, chain = Desk(tmp_path, recorded("eip155:1", model())), headers(200, seed=4)
+    for header in (*chain[:60], *chain[160:162]):
+        desk.desk.saw(block(header))
+    await desk.until(chain[161].number)
+    assert desk.desk.outlook is not None
+    assert "a hole" in (desk.desk.outlook.degraded or "")
+    await desk.end()
+
+
+def test_a_model_in_the_journal_moves_nothing_but_the_head(tmp_path: Path) -> None:
+    journal = SqliteJournal.open(tmp_path / "journal.db")
+    records = journal.append([Draft(kind=KIND, at=1.0, by="gas", body=encode(recorded("eip155:1", model())))], 0)
+    fold = Fold({"bank": Mode.ENFORCE})
+    before = dict(fold.breakers)
+    for record in records:
+        assert fold.apply_record(record.kind, record.body, record.sequence) is None
+    assert (fold.breakers, fold.head) == (before, 1)
+    journal.verify()
+    journal.close()
