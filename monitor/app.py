@@ -20,6 +20,7 @@ from detectors.execution.trusted import trusted as public_routers
 from monitor import metrics, sentry
 from monitor.api.operators import Token, digest_of
 from monitor.api.server import Listener, admin_app, read_app
+from monitor.api.signing import Signer
 from monitor.api.views import Sources
 from monitor.breaker.desk import Desk
 from monitor.breaker.flags import FlagBoard, OnBlind, Spec
@@ -176,7 +177,10 @@ class Seawall:
             chains=lambda: {name: life.facts() for name, life in self.life.items()},
             contracts={name: tuple(c.address for c in one.contracts) for name, one in self.config.integrations.items()},
         )
-        return read_app(board, healthy=lambda: self._healthy(board, desk), ready=self._ready, sources=sources, gas=self.gas)
+        return read_app(
+            board, healthy=lambda: self._healthy(board, desk), ready=self._ready, sources=sources, gas=self.gas,
+            signer=signer_of(self.config), lease=self.config.api.lease,
+        )  # fmt: skip
 
     def _healthy(self, board: FlagBoard, desk: Desk) -> Mapping[str, object]:
         moving = time.monotonic() - board.beat_at < FlagBoard.PIPELINE_BOUND
@@ -313,6 +317,16 @@ def tokens_of(config: Config) -> dict[str, Token]:
         t.name: Token(name=t.name, digest=digest_of(t.secret.reveal()), scopes=frozenset(t.scopes), automated=t.automated)
         for t in config.api.tokens
     }
+
+
+def signer_of(config: Config) -> Signer | None:
+    """Who signs the flags, where a key is configured. Raises ConfigError."""
+    if config.api.signing_key is None:
+        return None
+    try:
+        return Signer(config.api.signing_key.reveal())
+    except ValueError as error:
+        raise ConfigError([f"api.signing_key: {error}"]) from None
 
 
 def secrets_of(config: Config) -> list[str]:

@@ -4,7 +4,9 @@ import msgspec
 from aiohttp import web
 
 from monitor import metrics
+from monitor.api.documents import DOCUMENTS
 from monitor.api.problems import problem
+from monitor.api.signing import keys_of
 from monitor.breaker.flags import Flag, FlagBoard, Shown, fingerprint
 
 BOARD: web.AppKey[FlagBoard] = web.AppKey("board", FlagBoard)
@@ -33,18 +35,6 @@ def find(board: FlagBoard, key: str) -> tuple[Flag, str] | None:
     return (flags[integration], view) if dot and view in VIEWS and integration in flags else None
 
 
-def freshness(board: FlagBoard, tag: str) -> dict[str, str]:
-    """Headers that every flag answer carries, a 304 included: it is itself a proof of freshness."""
-    return {
-        "ETag": f'"{tag}"',
-        "Cache-Control": "no-cache",
-        "Vary": "Authorization",
-        "X-Flags-As-Of": f"{max((flag.issued_at for flag in board.read().values()), default=0.0):.3f}",
-        "X-Flags-Valid-For": f"{board.valid_for:g}",
-        "X-Flags-Epoch": str(board.epoch),
-    }
-
-
 def unchanged(request: web.Request, tag: str) -> bool:
     """Does the caller already hold this tag? Compared weakly, since proxies add `W/`."""
     return any(known.value in {tag, "*"} for known in request.if_none_match or ())
@@ -57,35 +47,43 @@ def tag_of(flag: Flag, view: str) -> str:
 
 async def read_all(request: web.Request) -> web.Response:
     """`GET /v1/flags`: every flag."""
-    board = request.app[BOARD]
-    flags = board.read()
-    headers = freshness(board, board.version)
-    if unchanged(request, board.version):
+    documents = request.app[DOCUMENTS]
+    request.app[BOARD].read()  # evaluates what is stale, so that the tag is of now
+    version = request.app[BOARD].version
+    headers = documents.freshness(version)
+    if unchanged(request, version):
         metrics.FLAG_READS.labels("json", "304").inc()
         return web.Response(status=304, headers=headers)
     metrics.FLAG_READS.labels("json", "200").inc()
-    body = msgspec.json.encode({"flags": list(flags.values()), "epoch": board.epoch, "version": board.version})
-    return web.Response(body=body, content_type="application/json", headers=headers)
+    return web.Response(body=documents.all(), content_type="application/json", headers=headers)
 
 
 async def read_one(request: web.Request) -> web.Response:
     """`GET /v1/flags/{key}`: one flag document, or one view of it."""
-    board, key = request.app[BOARD], request.match_info["key"]
-    found = find(board, key)
+    documents, key = request.app[DOCUMENTS], request.match_info["key"]
+    found = find(request.app[BOARD], key)
     if found is None:
         metrics.FLAG_READS.labels("json", "404").inc()
         return problem(404, "No such flag", f"unknown flag {key!r}: GET /v1/flags lists the known ones")
     flag, view = found
     tag = tag_of(flag, view)
-    headers = freshness(board, tag)
+    headers = documents.freshness(tag)
     if unchanged(request, tag):
         metrics.FLAG_READS.labels("json", "304").inc()
         return web.Response(status=304, headers=headers)
     metrics.FLAG_READS.labels("json", "200").inc()
-    body = msgspec.json.encode(flag)
+    body = documents.one(flag)
     if view:
-        body = msgspec.json.encode({"key": key, "value": value_of(flag, view), "flag": flag})
+        body = msgspec.json.encode({"key": key, "value": value_of(flag, view), "flag": msgspec.Raw(body)})
     return web.Response(body=body, content_type="application/json", headers=headers)
+
+
+async def keys(request: web.Request) -> web.Response:
+    """`GET /v1/keys`: the public keys that flag documents are signed with; none where nothing is signed."""
+    signer = request.app[DOCUMENTS].signer
+    return web.Response(
+        body=msgspec.json.encode({"keys": [] if signer is None else [keys_of(signer)]}), content_type="application/json"
+    )
 
 
 def reason_of(flag: Flag) -> tuple[str, str]:

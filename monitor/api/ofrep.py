@@ -4,7 +4,8 @@ import msgspec
 from aiohttp import web
 
 from monitor import metrics
-from monitor.api.flags import BOARD, VIEWS, find, freshness, reason_of, tag_of, unchanged, value_of
+from monitor.api.documents import DOCUMENTS
+from monitor.api.flags import BOARD, VIEWS, find, reason_of, tag_of, unchanged, value_of
 from monitor.breaker.flags import Flag
 
 _INACTIVITY_SECONDS = 120
@@ -78,7 +79,7 @@ async def evaluate_one(request: web.Request) -> web.Response:
     flag, view = found
     metrics.FLAG_READS.labels("ofrep", "200").inc()
     body = msgspec.json.encode({**evaluation(flag, view or "paused"), "key": key})
-    return web.Response(body=body, content_type="application/json", headers=freshness(board, tag_of(flag, view)))
+    return web.Response(body=body, content_type="application/json", headers=request.app[DOCUMENTS].freshness(tag_of(flag, view)))
 
 
 async def evaluate_all(request: web.Request) -> web.Response:
@@ -87,7 +88,7 @@ async def evaluate_all(request: web.Request) -> web.Response:
     if fault := await _context_fault(request):
         return refusal(400, "PARSE_ERROR", fault)
     flags = board.read()
-    headers = freshness(board, board.version)
+    headers = request.app[DOCUMENTS].freshness(board.version)
     if unchanged(request, board.version):
         metrics.FLAG_READS.labels("ofrep", "304").inc()
         return web.Response(status=304, headers=headers)

@@ -7,9 +7,11 @@ from types import MappingProxyType
 import structlog
 from aiohttp import web
 
-from monitor.api import flags, health, live, ofrep, operators, page, views
+from monitor.api import flagd, flags, health, live, ofrep, operators, page, views
 from monitor.api import gas as fees
+from monitor.api.documents import DOCUMENTS, Documents
 from monitor.api.problems import problems
+from monitor.api.signing import Signer
 from monitor.breaker.flags import FlagBoard
 from monitor.breaker.orders import Orders
 from monitor.errors import ConfigError, SeawallError
@@ -19,17 +21,25 @@ log = structlog.get_logger()
 
 
 def read_app(
-    board: FlagBoard, *, healthy: Callable[[], health.Facts], ready: Callable[[], health.Facts], sources: views.Sources,
+    board: FlagBoard,
+    *,
+    healthy: Callable[[], health.Facts],
+    ready: Callable[[], health.Facts],
+    sources: views.Sources,
     gas: Mapping[str, Oracle] = MappingProxyType({}),
+    signer: Signer | None = None,
+    lease: float = 30.0,
 ) -> web.Application:
-    """The read side. Everything it serves comes from memory."""
+    """The read side. Everything it serves comes from memory. `lease` is the flagd document's, seconds."""
     app = web.Application(middlewares=[problems], client_max_size=operators.MOST_BYTES)
     app[flags.BOARD], app[health.HEALTH], app[health.READY], app[views.SOURCES] = board, healthy, ready, sources
-    app[fees.ORACLES] = gas
+    app[fees.ORACLES], app[DOCUMENTS], app[flagd.LEASE] = gas, Documents(board, signer), lease
     app.add_routes(
         [
             web.get("/v1/flags", flags.read_all),
             web.get("/v1/flags/{key:.+}", flags.read_one),
+            web.get("/v1/keys", flags.keys),
+            web.get("/flagd/flags.json", flagd.flags),
             web.get("/v1/events", live.stream),
             web.post("/ofrep/v1/evaluate/flags", ofrep.evaluate_all),
             web.post("/ofrep/v1/evaluate/flags/{key:.+}", ofrep.evaluate_one),

@@ -234,6 +234,7 @@ class Api(Part, frozen=True, kw_only=True):
     tokens: tuple[TokenConfig, ...] = ()
     lease: Annotated[Seconds, Positive] = 30.0
     valid_for: Annotated[Seconds, Positive] = 10.0
+    signing_key: Annotated[Secret | None, Meta(description="Ed25519 seed, 32 bytes in hex: every flag answer is signed.")] = None
 
 
 class JournalConfig(Part, frozen=True, kw_only=True):

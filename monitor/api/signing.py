@@ -1,0 +1,49 @@
+"""Signatures on what readers are told, so that no relay or cache can make up, change or keep back an answer. Ed25519 (RFC 8032).
+
+A signed document ends with `"key_id"` and `"sig"`; the signature covers its bytes before `,"key_id"`, closed with `}`, so that
+no reader needs anybody's idea of canonical JSON. The signature of an answer without a body covers its freshness headers.
+"""
+
+import hashlib
+from base64 import b64encode
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+
+class Signer:
+    """Signs with one key. `seed` is 32 bytes in hex (`openssl rand -hex 32`). Raises ValueError for anything else."""
+
+    def __init__(self, seed: str) -> None:
+        raw = bytes.fromhex(seed)
+        if len(raw) != 32:
+            raise ValueError(f"a signing key is 32 bytes in hex, not {len(raw)}; make one with: openssl rand -hex 32")
+        self._key = Ed25519PrivateKey.from_private_bytes(raw)
+        self.public = self._key.public_key().public_bytes_raw()
+        """32 bytes; give them to readers by another way than this daemon."""
+        self.key_id = hashlib.sha256(self.public).hexdigest()[:16]
+
+    def sign(self, message: bytes) -> str:
+        """The signature, base64."""
+        return b64encode(self._key.sign(message)).decode()
+
+    def document(self, body: bytes) -> bytes:
+        """A JSON object with `key_id` and `sig` at its end.
+
+        >>> Signer("00" * 32).document(b'{"state":"run"}')[:33]
+        b'{"state":"run","key_id":"2a02e8ce'
+        """
+        return b'%s,"key_id":"%s","sig":"%s"}' % (body[:-1], self.key_id.encode(), self.sign(body).encode())
+
+
+class Keys(msgspec.Struct, frozen=True):
+    """What `GET /v1/keys` says: the public key in hex, for a first look; trust one that came another way."""
+
+    key_id: str
+    algorithm: str
+    public_key: str
+
+
+def keys_of(signer: Signer) -> Keys:
+    """The public side."""
+    return Keys(signer.key_id, "Ed25519", signer.public.hex())
