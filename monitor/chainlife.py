@@ -135,7 +135,7 @@ class ChainLife:
         contexts = Contexts(requests, {address: c.assets for address, c in contracts.items()}, prices.values)
         pools = [KINDS[c.kind].of(c.address, c.assets) for c in contracts.values()]
         cursor, known = self._resume()
-        evm = Evm(nodes.heads, chain=chain.id, pinned=capabilities.pinned, tags=capabilities.tags)
+        evm = Evm(nodes.heads, chain=chain.id, pinned=capabilities.pinned, tags=capabilities.tags, verify=chain.verify_headers)
         # With one node a chain that stays shorter was rolled back; with several the one that took over may only lag.
         patience = SHORTER_FOR if len(chain.nodes) == 1 else max(SHORTER_FOR, chain.blind_after)
         heads = Heads(nodes.heads, evm, cursor=cursor, known=known, shorter_for=patience)

@@ -68,6 +68,15 @@ NODE_STATE = _gauge("seawall_node_state", "One-hot: what we think of the node.",
 NODE_CHECKS = _counter(
     "seawall_node_checks_total", "Checks of what nodes say, by outcome; skipped is not passed.", "chain", "check", "outcome"
 )
+COVERAGE = _gauge(
+    "seawall_coverage_ratio", "Blocks processed over blocks of the chain since the start; below 1, some are missing.", "chain"
+)
+BEHIND = _gauge("seawall_chain_blocks_behind", "Blocks that the node has and we have not processed.", "chain")
+LIVE = _gauge("seawall_subscription_live", "0 while a subscription that was granted delivers nothing.", "chain", "topic")
+HEDGES = _counter(
+    "seawall_hedges_total", "Questions asked of a second node: sent, won, spared for want of budget.", "chain", "outcome"
+)
+THROTTLED = _counter("seawall_node_throttled_total", "Refusals of a node because it was asked too much.", "chain", "provider")
 DEGRADED = _gauge("seawall_chain_degraded", "1 while no second node could take over, or none better was there.", "chain")
 NODE_MOVES = _counter("seawall_node_moves_total", "How often another node took the lead.", "chain")
 

@@ -296,6 +296,8 @@ class ChainWatch:
 
     async def save(self, position: Position) -> None:
         """Keep the detectors' state after this block; a failure costs a longer restart, nothing else."""
+        if decided:
+            await self.feeds.heads.audit(step)
         state = Kept(self.judging.saved(self.chain, position), self.feeds.heads.lineage.positions)
         blob = pickle.dumps(state, protocol=pickle.HIGHEST_PROTOCOL)
         await self.judging.taped()

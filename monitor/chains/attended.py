@@ -38,7 +38,7 @@ class Attended:
         self.name = link.provider
         self.health = Health()
         self.capabilities: Capabilities | None = None
-        self._evm = Evm(link.heads, chain=link.chain)
+        self._evm = Evm(link.heads, chain=link.chain, verify=False)
         self._block_time = block_time
         self._changed = changed
         self._version = ""

@@ -3,6 +3,7 @@
 Ids are text, heights only order; nothing here knows of accounts, gas or bytes. A chain's own reads live in its module.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -32,7 +33,8 @@ class BlockData(msgspec.Struct, frozen=True, kw_only=True):
     """A block as read: `transactions` are ids in order, `bodies` the transactions themselves where they were asked for.
 
     `timestamp` is the chain's clock (unix seconds), `base_fee` wei, `bloom` what the header says of its logs.
-    `extra` is the header's free field, cut to `EXTRA_KEPT` bytes; blob gas is None where headers have none.
+    `receipts_root` is the hash of its receipts, logs included, 0x-hex. `extra` is the header's free field, cut to `EXTRA_KEPT`
+    bytes; blob gas is None where headers have none.
     """
 
     position: Position
@@ -46,6 +48,7 @@ class BlockData(msgspec.Struct, frozen=True, kw_only=True):
     extra: bytes = b""
     blob_gas_used: int | None = None
     excess_blob_gas: int | None = None
+    receipts_root: str = ""
 
 
 class Extent(msgspec.Struct, frozen=True):
@@ -75,6 +78,9 @@ class Chain(Protocol):
 
     async def logs(self, block: BlockData, *, within: float) -> tuple[LogEntry, ...]:
         """Exactly the logs of this block, by its id, in order. Raises LogsMissing when they do not match its header."""
+
+    async def audit(self, block: BlockData, logs: Sequence[LogEntry], *, within: float) -> None:
+        """Prove that these are the block's logs, all of them, where the chain allows it. Raises a NodeError when they are not."""
 
     async def doorbell(self, *, within: float) -> Queue[Pushed]:
         """Something rings here when there may be a new head; it closes with the connection."""

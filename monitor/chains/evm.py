@@ -12,9 +12,12 @@ from typing import Annotated, Any, NoReturn, Protocol
 import msgspec
 
 from detectors.events import Position, Transaction
+from monitor import metrics
 from monitor.chains import bloom
 from monitor.chains.base import EXTRA_KEPT, BlockData, Extent, LogEntry, LogsMissing
+from monitor.chains.roots import Proof, RootReceipt
 from monitor.chains.rpc import Ask, Pushed
+from monitor.chains.seal import Forged, Seal, Sealed
 from monitor.errors import NodeGarbled, NodeSilent, RpcRefused
 from monitor.stream import Queue, Rule
 
@@ -44,7 +47,7 @@ class WireTx(msgspec.Struct, gc=False):
     block: Hash | None = msgspec.field(name="blockHash", default=None)
 
 
-class _WireBlock(msgspec.Struct, gc=False, rename="camel"):
+class _WireBlock(Sealed, gc=False, rename="camel", kw_only=True):
     hash: Hash
     parent_hash: Hash
     number: Quantity
@@ -53,8 +56,6 @@ class _WireBlock(msgspec.Struct, gc=False, rename="camel"):
     gas_limit: Quantity
     transactions: list[Hash | WireTx]
     base_fee_per_gas: Quantity | None = None
-    logs_bloom: str | None = None
-    extra_data: str = "0x"
     blob_gas_used: Quantity | None = None
     excess_blob_gas: Quantity | None = None
 
@@ -159,14 +160,17 @@ def transaction(chain: str, wire: WireTx, at: float) -> Transaction:
 class Evm:
     """Reads over one connection of one node. `pinned`: it takes block hashes in calls (EIP-1898); else heights are used.
 
-    `tags`: it knows `safe` and `finalized`. Every read takes `within`, seconds, and raises a NodeError.
+    `tags`: it knows `safe` and `finalized`. `verify`: a block's id must be the hash of its header. Every read takes `within`,
+    seconds, and raises a NodeError.
     """
 
-    def __init__(self, rpc: Caller, *, chain: str, pinned: bool = True, tags: bool = True) -> None:
+    def __init__(self, rpc: Caller, *, chain: str, pinned: bool = True, tags: bool = True, verify: bool = True) -> None:
         self.rpc = rpc
         self.chain = chain
         self.pinned = pinned
         self.tags = tags
+        self._seal = Seal(chain) if verify else None
+        self._proof = Proof()
 
     async def chain_id(self, *, within: float) -> int:
         """The number the node signs with."""
@@ -208,6 +212,25 @@ class Evm:
         if bloom.promises(block.bloom) and await _bloom_of(entries) != block.bloom:
             raise LogsMissing(f"{self.chain}: the {len(entries)} logs given for block {height} are not those its header promises")
         return tuple(entries)
+
+    async def audit(self, block: BlockData, logs: Sequence[LogEntry], *, within: float) -> None:
+        """Recompute the receipts root of a block's header, and compare its receipts' logs with these. Raises Forged.
+
+        A node that keeps no receipts, or a header without their root, is no proof of anything: skipped, and counted as that.
+        """
+        asked = ({"blockHash": block.position.id},)
+        try:
+            found = await self.rpc.call("eth_getBlockReceipts", asked, timeout=within, type=list[RootReceipt])
+        except RpcRefused as error:
+            if error.throttled:
+                raise
+            found = None
+        outcome = "skipped"
+        if found is not None and block.receipts_root:
+            outcome = await asyncio.to_thread(self._proof.audited, block, logs, found)  # milliseconds of hashing
+        metrics.NODE_CHECKS.labels(self.chain, "receipts_root", outcome).inc()
+        if outcome == "failed":
+            raise Forged(f"{self.chain}: the receipts of block {block.position.id} are not what its header is the hash of")
 
     async def receipts(self, block: BlockData, *, within: float) -> tuple[Receipt, ...]:
         """How each transaction of the block ended, in order."""
@@ -265,6 +288,8 @@ class Evm:
         return {"blockHash": at.id, "requireCanonical": True} if self.pinned else hex(at.height)
 
     def _block(self, wire: _WireBlock) -> BlockData:
+        if self._seal is not None:
+            self._seal.check(wire.hash.lower(), wire, len(wire.transactions))
         bodies = [one for one in wire.transactions if isinstance(one, WireTx)]
         seconds = quantity(wire.timestamp)
         return BlockData(
@@ -276,6 +301,7 @@ class Evm:
             transactions=tuple((one.hash if isinstance(one, WireTx) else one).lower() for one in wire.transactions),
             bodies=tuple(transaction(self.chain, one, float(seconds)) for one in bodies),
             bloom=quantity(wire.logs_bloom) if wire.logs_bloom else 0,
+            receipts_root=wire.receipts_root.lower(),
             extra=_extra(wire.extra_data),
             blob_gas_used=None if wire.blob_gas_used is None else quantity(wire.blob_gas_used),
             excess_blob_gas=None if wire.excess_blob_gas is None else quantity(wire.excess_blob_gas),

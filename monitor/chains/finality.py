@@ -4,6 +4,8 @@ Where a node names neither, confirmations stand for them if the operator says ho
 reorganisation below them is treated like one below finality (nothing is followed, somebody is paged).
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from monitor.chains.base import BlockData, Chain, Extent, LogEntry
@@ -58,6 +60,10 @@ class Confirmed:
     async def logs(self, block: BlockData, *, within: float) -> tuple[LogEntry, ...]:
         """As the chain's."""
         return await self._chain.logs(block, within=within)
+
+    async def audit(self, block: BlockData, logs: Sequence[LogEntry], *, within: float) -> None:
+        """As the chain's."""
+        await self._chain.audit(block, logs, within=within)
 
     async def doorbell(self, *, within: float) -> Queue[Pushed]:
         """As the chain's."""

@@ -125,6 +125,7 @@ class ChainConfig(Part, frozen=True, kw_only=True):
     checkpoint: Annotated[Checkpoint | None, Meta(description="A block that every node must have, or it is refused.")] = None
     snapshot_every: Annotated[Count, Meta(description="Blocks between snapshots of detector state.")] = 100
     gas: GasConfig = msgspec.field(default_factory=GasConfig)
+    verify_headers: Annotated[bool, Meta(description="A block's id must be the hash of its header, once one was.")] = True
 
     @property
     def pinned(self) -> tuple[int, str] | None:

@@ -9,6 +9,7 @@ block by block even when faults come faster than a gap can be read, and nothing 
 import asyncio
 import random
 import time
+import zlib
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable
 from functools import partial
@@ -21,8 +22,11 @@ from monitor import metrics
 from monitor.chains.base import BlockData, Chain, Extent, LogEntry
 from monitor.chains.link import Line
 from monitor.chains.rpc import Pushed
-from monitor.errors import NodeError, NodeUnreachable, RpcRefused
+from monitor.chains.seal import Forged
+from monitor.errors import NodeError, NodeSilent, NodeUnreachable, RpcRefused
+from monitor.feeds.coverage import Coverage
 from monitor.feeds.lineage import Lineage
+from monitor.feeds.liveness import Liveness
 from monitor.feeds.patience import PAUSE, TRIES, Patience
 from monitor.stream import Queue, Rule
 
@@ -31,6 +35,8 @@ log = structlog.get_logger()
 SHORTER_FOR = 2.0
 """Seconds a node may show a shorter chain before we believe that it was rolled back and does not merely lag."""
 LONGEST_WAIT = 4.0
+AUDITED = 32
+"""One block in so many has its logs proven by its receipts, beside every one that raises an alarm."""
 
 
 class FinalityBroken(NodeError):
@@ -121,6 +127,9 @@ class Heads:
         self._owed: Gap | None = None
         self._shorter_since: float | None = None
         self._failures = 0
+        self._coverage = Coverage()
+        self._rings = Liveness(chain.chain, "newHeads")
+        self._by_timer, self._seen = False, -1
 
     @property
     def tip(self) -> Position | None:
@@ -159,6 +168,7 @@ class Heads:
         if isinstance(step, Ingested):
             self._committed(step)
         elif isinstance(step, Reverted):
+            self._coverage.reverted(step.last.height - step.first.height + 1, step.first.height - 1)
             self.lineage.cut(step.first.height - 1)
             if self.tip is None and self._below is not None:
                 below, self._owed = self._below
@@ -166,11 +176,27 @@ class Heads:
             self._below = self._extent = None
         else:
             self._owed = None
+            self._coverage.lost(step.lost)
+        self._show()
+
+    async def audit(self, step: Ingested) -> None:
+        """Have the logs of a block that raised an alarm proven; a node that fails this loses the lead to a better one."""
+        try:
+            await self._patience.read(partial(self._chain.audit, step.block, step.logs))
+        except Forged as error:
+            self._lane.doubt(error)
+        except NodeError as error:
+            log.warning("audit_failed", chain=step.chain, height=step.block.position.height, error=str(error))
+
+    def _show(self) -> None:
+        metrics.COVERAGE.labels(self._chain.chain).set(self._coverage.ratio(time.monotonic()))
+        metrics.BEHIND.labels(self._chain.chain).set(self._coverage.behind(self.tip.height) if self.tip is not None else 0)
 
     def _committed(self, step: Ingested) -> None:
         position, now = step.block.position, time.time()
         self.lineage.extend(position)
         self.lineage.settle(step.finalized)
+        self._coverage.done()
         self.freshness = Freshness(position, step.block.timestamp, now)
         metrics.HEAD_NUMBER.labels(step.chain).set(position.height)
         metrics.HEAD_TIMESTAMP.labels(step.chain).set(step.block.timestamp)
@@ -193,8 +219,22 @@ class Heads:
             async with asyncio.timeout(self._every):
                 await bell.get()
         except TimeoutError:
-            pass
+            self._by_timer = True
+        else:
+            self._by_timer = False
+            self._rings.heard()
         self._extent = None
+
+    def _saw(self, head: int) -> None:
+        """A head, after a ring or without. Raises NodeSilent when rings fail to come and another connection may have them."""
+        if self._by_timer and -1 < self._seen < head:
+            self._rings.missed()
+        self._by_timer, self._seen = False, head
+        first = head if self.tip is None else self.tip.height + 1
+        self._coverage.head(head, first=first, now=time.monotonic())
+        self._show()
+        if self._rings.renew(time.monotonic()):
+            raise NodeSilent(f"{self._chain.chain}: new heads come, and none is pushed; subscribing on another connection")
 
     async def _next(self) -> Step | None:
         """The next step to take, None when there is none before the next ring."""
@@ -226,6 +266,7 @@ class Heads:
         """Look how far the chain goes; what of ours it contradicts, or else the blocks to come read ahead."""
         self._extent = extent = _in_order(await self._patience.read(self._chain.extent))
         head, tip = extent.head.position, self.tip
+        self._saw(head.height)
         if tip is not None and head.id != tip.id and not (head.height == tip.height + 1 and head.parent == tip.id):
             ancestor = await self._ancestor(extent, tip)
             if ancestor is None:
@@ -300,6 +341,8 @@ class Heads:
             if block is None:
                 return None
             logs = await self._patience.read(partial(self._chain.logs, block))
+            if _sampled(block):
+                await self._patience.read(partial(self._chain.audit, block, logs))
         except RpcRefused as error:
             if error.throttled:
                 raise
@@ -335,6 +378,11 @@ class Heads:
             wait = random.uniform(PAUSE, 6 * PAUSE) * 2**self._failures  # noqa: S311 - jitter, no secret
             self._failures = min(self._failures + 1, 10)
             await asyncio.sleep(min(LONGEST_WAIT, wait))
+
+
+def _sampled(block: BlockData) -> bool:
+    """One block in so many, by its id, which nobody can choose without choosing the block."""
+    return zlib.crc32(block.position.id.encode()) % AUDITED == 0
 
 
 def _in_order(extent: Extent) -> Extent:

@@ -19,6 +19,7 @@ from monitor.chains.link import Line
 from monitor.chains.rpc import Pushed, Rpc
 from monitor.chains.wire import UNREADABLE
 from monitor.errors import NodeError, NodeGarbled, NodeUnreachable, RpcRefused
+from monitor.feeds.liveness import Liveness
 from monitor.feeds.mempool import Mempool
 from monitor.stream import Queue, Rule
 
@@ -36,6 +37,14 @@ WITHIN = 2.0
 GONE_AFTER = 2
 """Blocks on end after which a transaction that the node does not know counts as dropped."""
 LONGEST_WAIT = 30.0
+POLL = 0.5
+"""Seconds between two questions to the filter that stands in for a silent subscription."""
+A_MISS = 1.0
+"""Seconds within which blocks without a push before them count as one miss."""
+
+UNSUPPORTED = "unsupported: this chain, or this node, shows no pending transactions"
+UNHEARD = 200
+"""Mined transactions on end, none of them told before, from which a feed counts as there in name only."""
 
 _push = msgspec.json.Decoder(Hash | WireTx)
 _RING = Pushed(0.0, msgspec.Raw(b""))
@@ -44,11 +53,16 @@ _RING = Pushed(0.0, msgspec.Raw(b""))
 class Pending:
     """The pending feed of one chain. `full`: the node pushes whole transactions; hashes it sends all the same are looked up."""
 
-    def __init__(self, lane: Line, *, chain: str, full: bool = True, capacity: int = CAPACITY, room: int = ROOM) -> None:
+    def __init__(
+        self, lane: Line, *, chain: str, full: bool = True, mempool: bool = True, capacity: int = CAPACITY, room: int = ROOM
+    ) -> None:
         self.chain = chain
         self.full = full
         self.trouble: str | None = None
         """Why nothing comes, for people; None while subscribed."""
+        self.mempool = mempool
+        """Are pending transactions to be had at all? Where not, nothing comes, and that is no quiet."""
+        self._unheard = 0
         self._lane = lane
         self._evm = Evm(lane, chain=chain)
         self._capacity = capacity
@@ -59,10 +73,19 @@ class Pending:
         self._fates: list[Dropped] = []
         self._check: asyncio.Task[None] | None = None
         self._failures = 0
+        self._live = Liveness(chain, "newPendingTransactions")
+        self._pushed, self._missed_at = False, 0.0
+        self._polled: list[Pushed] = []
+        self._poll: asyncio.Task[None] | None = None
 
     def before(self, tx: Transaction) -> tuple[Transaction, ...]:
         """The pending transactions of the same sender that must run before this one, lowest nonce first."""
         return self._pool.before(tx)
+
+    def learn(self, tx: Transaction) -> None:
+        """One that was told elsewhere: its sender's next ones run after it."""
+        if tx.id not in self._pool:
+            self._pool.add(tx)
 
     def track(self, tx_id: str) -> None:
         """Tell this one's fate: a `Dropped` when it is replaced or dropped. Ends by itself when it is mined."""
@@ -77,6 +100,8 @@ class Pending:
 
     async def mined(self, transactions: Sequence[str], position: Position) -> None:
         """A block was processed: forget what it holds, and look after the tracked ones beside the caller, not in its way."""
+        self._listened(mined=bool(transactions), now=time.monotonic())
+        self._counted(transactions)
         self._pool.mined(transactions)
         for tx_id in transactions:
             self._untrack(tx_id)
@@ -95,13 +120,15 @@ class Pending:
                         yield self._gap(
                             0, f"not connected for {max(0.0, time.time() - since):.1f} s: what came meanwhile is unknown"
                         )
-                    since, self.trouble, self._failures = None, None, 0
+                    since, self.trouble, self._failures = None, None if self.mempool else UNSUPPORTED, 0
                     while True:
                         pushes = await queue.drain(A_TURN)
                         if lost := queue.take_lost():
                             yield self._gap(lost, "more than was taken in time; the oldest were given up")
                         metrics.QUEUE_DEPTH.labels("pending").set(len(queue))
-                        for tx in await self._read(pushes):
+                        self._pushed = self._pushed or any(push is not _RING for push in pushes)
+                        polled, self._polled = self._polled, []
+                        for tx in await self._read(pushes + polled if polled else pushes):
                             yield tx
                         while self._fates:
                             yield self._fates.pop(0)
@@ -110,11 +137,43 @@ class Pending:
                     since = since or time.time()
                     await self._recover(error)
         finally:
-            if self._check is not None:
-                self._check.cancel()
+            for task in (self._check, self._poll):
+                if task is not None:
+                    task.cancel()
+
+    def _listened(self, *, mined: bool, now: float) -> None:
+        """A block was processed; with transactions in it, some should have been pushed since the last. Ask, while none is."""
+        if self._pushed:
+            self._pushed = False
+            self._live.heard()
+            if self._poll is not None:
+                self._poll.cancel()
+        elif mined and self.mempool and self._queue is not None and now - self._missed_at >= A_MISS:
+            self._missed_at = now  # blocks made up for in a burst are one miss
+            self._live.missed()
+        if self._live.silent and self._queue is not None and (self._poll is None or self._poll.done()):
+            self._poll = asyncio.create_task(self._ask_instead(self._queue), name=f"pending of {self.chain}, asked for")
+
+    async def _ask_instead(self, queue: Queue[Pushed]) -> None:
+        """What the silent subscription should tell, from the node's filter. Where that fails, the next block tries again."""
+        try:
+            name = await self._lane.call("eth_newPendingTransactionFilter", timeout=WITHIN, type=str)
+            while not queue.closed:
+                await asyncio.sleep(POLL)
+                found = await self._lane.call("eth_getFilterChanges", (name,), timeout=WITHIN, type=list[msgspec.Raw])
+                self._polled += [Pushed(time.time(), one) for one in found]
+                if over := len(self._polled) - self._capacity:
+                    metrics.DROPPED.labels(self.chain, "pending").inc(max(0, over))
+                    del self._polled[: max(0, over)]
+                if found and not len(queue):
+                    queue.offer(_RING)
+        except NodeError as error:
+            log.warning("pending_not_told", chain=self.chain, error=str(error))
 
     async def _subscribe(self, rpc: Rpc) -> Queue[Pushed]:
         queue: Queue[Pushed] = Queue(self._capacity, Rule.DROP_OLDEST)
+        if not self.mempool:
+            return queue  # only the fates of what somebody keeps an eye on go through it
         if self.full:
             try:
                 await rpc.subscribe(("newPendingTransactions", True), queue=queue)
@@ -124,8 +183,35 @@ class Pending:
                 self.full = False
             else:
                 return queue
-        await rpc.subscribe(("newPendingTransactions",), queue=queue)
+        try:
+            await rpc.subscribe(("newPendingTransactions",), queue=queue)
+        except RpcRefused as error:
+            if error.throttled:
+                raise
+            self.mempool = False
         return queue
+
+    def adapt(self, *, full: bool, mempool: bool) -> None:
+        """Another node is asked from now on, and this is what it offers."""
+        self.full = full
+        if mempool is not self.mempool:
+            self.mempool, self._unheard = mempool, 0
+            if self._queue is not None:
+                self._queue.close(NodeUnreachable(f"{self.chain}: another node, with other pending transactions"))
+
+    @property
+    def unsupported(self) -> str | None:
+        """Why pending transactions are not to be had, for people; None where they are, or may be."""
+        if not self.mempool:
+            return UNSUPPORTED
+        if self._unheard >= UNHEARD:
+            return f"{UNSUPPORTED}: none of the last {self._unheard} mined ones was ever told"
+        return None
+
+    def _counted(self, transactions: Sequence[str]) -> None:
+        """Of what is mined, something must have been told before, or the feed is there in name only."""
+        heard = any(tx_id in self._pool for tx_id in transactions)
+        self._unheard = 0 if heard else self._unheard + len(transactions)
 
     async def _read(self, pushes: Sequence[Pushed]) -> list[Transaction]:
         """The new transactions among these pushes, in order; hashes are looked up together."""

@@ -12,8 +12,9 @@ import pytest
 from monitor.chains.link import LANES
 from monitor.demo.anvil import Anvil
 from monitor.feeds.heads import Ingested
-from tests.support.chain import TalkingChain
-from tests.support.fault_proxy import FaultProxy, answer
+from monitor.metrics import REGISTRY
+from tests.support.chain import CHAIN, TalkingChain
+from tests.support.fault_proxy import FaultProxy, answer, unchanged
 from tests.support.following import Following, following
 
 
@@ -266,3 +267,61 @@ async def test_a_block_with_hundreds_of_logs_is_checked_to_the_last_one() -> Non
         await chain.call("evm_mine")
         await followed.settled(chain)
         assert len(followed.ledger.blocks[2].logs) == 400
+
+
+def _gauge(name: str, **labels: str) -> float | None:
+    return REGISTRY.get_sample_value(name, {"chain": CHAIN} | labels)
+
+
+async def test_heads_that_come_and_are_never_pushed_are_noticed_and_asked_for_on_another_connection() -> None:
+    async with behind_a_proxy(every=0.2) as (chain, proxy, followed):
+        await chain.speak(2)
+        await followed.until(lambda: _gauge("seawall_subscription_live", topic="newHeads") == 1)
+        proxy.pushes = lambda _: ()
+        dialled = proxy.connections
+        for _ in range(8):
+            await chain.speak()
+            await followed.settled(chain)
+        assert proxy.connections == dialled + 1, "once, and not at every head"
+        assert _gauge("seawall_subscription_live", topic="newHeads") == 0
+        proxy.pushes = unchanged
+        await chain.speak(2)
+        await followed.until(lambda: _gauge("seawall_subscription_live", topic="newHeads") == 1)
+
+
+async def test_an_outage_is_caught_up_without_a_gap_and_the_way_there_is_shown() -> None:
+    async with behind_a_proxy(ahead=4) as (chain, proxy, followed):
+        await chain.speak(2)
+        await followed.settled(chain)
+        proxy.hole()
+        await chain.speak(60)
+        proxy.delay = 0.005
+        proxy.clear()
+        proxy.reset()
+        behind: set[float | None] = set()
+        top = await chain.height()
+
+        def there() -> bool:
+            behind.add(_gauge("seawall_chain_blocks_behind"))
+            return followed.heads.tip is not None and followed.heads.tip.height >= top
+
+        await followed.until(there)
+        await followed.settled(chain)
+        heights = [step.block.position.height for step in followed.ledger.steps if isinstance(step, Ingested)]
+        assert heights == list(range(heights[0], top + 1))
+        assert len(behind) > 10
+        assert _gauge("seawall_chain_blocks_behind") == 0
+        assert _gauge("seawall_coverage_ratio") == 1.0
+
+
+async def test_three_dropped_sockets_while_blocks_come_and_every_block_is_handled_once_in_order() -> None:
+    async with behind_a_proxy() as (chain, proxy, followed):
+        first = await chain.height() + 1
+        for number in range(8):
+            await chain.speak()
+            if number in {1, 3, 5}:
+                proxy.reset()
+        await followed.settled(chain)
+        heights = [step.block.position.height for step in followed.ledger.steps if isinstance(step, Ingested)]
+        assert heights == list(range(first, first + 8))
+        assert followed.ledger.reverts == []

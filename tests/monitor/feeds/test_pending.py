@@ -14,8 +14,9 @@ from monitor.chains.link import LANES, Link
 from monitor.demo.anvil import Anvil
 from monitor.feeds.mempool import Mempool
 from monitor.feeds.pending import Pending
+from monitor.metrics import REGISTRY
 from tests.support.chain import CHAIN, SENDER, TalkingChain
-from tests.support.fault_proxy import FaultProxy
+from tests.support.fault_proxy import FaultProxy, unchanged
 
 
 class Listening:
@@ -227,3 +228,34 @@ def test_only_an_unbroken_row_of_nonces_comes_before() -> None:
         pool.add(_tx("0xa", nonce))
     assert [tx.nonce for tx in pool.before(_tx("0xa", 6))] == [4, 5]
     assert pool.before(_tx("0xb", 6)) == ()
+
+
+async def test_a_subscription_that_was_granted_and_delivers_nothing_is_found_out_and_asked_instead_until_it_speaks() -> None:
+    async with pooling() as (node, chain), FaultProxy(node.ws) as proxy:
+        proxy.pushes = lambda _: ()
+        live = {"chain": CHAIN, "topic": "newPendingTransactions"}
+
+        async def block() -> None:
+            await chain.mine()
+            found = await chain.call("eth_getBlockByNumber", "latest", *[False])
+            await heard.pending.mined([str(tx) for tx in found["transactions"]], await chain.head())
+
+        async with listening(proxy.ws, full=False) as heard:
+            for _ in range(3):
+                heard.pending._missed_at -= 1.0  # as if a second had gone by
+                await _send(chain)
+                await block()
+            assert REGISTRY.get_sample_value("seawall_subscription_live", live) == 0
+            await heard.until(lambda: "eth_getFilterChanges" in proxy.asked)
+            sent = [await _send(chain) for _ in range(3)]
+            await heard.until(lambda: {tx.id for tx in heard.of(Transaction)} >= set(sent))
+            proxy.pushes = unchanged
+            await _send(chain)
+            await heard.until(lambda: len(heard.of(Transaction)) == 4)
+            await heard.until(lambda: heard.pending._pushed)
+            await block()
+            assert REGISTRY.get_sample_value("seawall_subscription_live", live) == 1
+            asked = proxy.asked.count("eth_getFilterChanges")
+            await asyncio.sleep(1.2)
+            assert proxy.asked.count("eth_getFilterChanges") <= asked + 1
+            assert len({tx.id for tx in heard.of(Transaction)}) == len(heard.of(Transaction)), "told twice by both ways"
