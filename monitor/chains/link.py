@@ -19,7 +19,7 @@ from monitor.chains import wire
 from monitor.chains.evm import Caller
 from monitor.chains.identity import Identity, Pinned
 from monitor.chains.rpc import MIB, Ask, Pushed, Rpc, Subscription
-from monitor.errors import NodeError, NodeUnreachable, RpcRefused, WrongChain
+from monitor.errors import NodeError, NodeSilent, NodeUnreachable, RpcRefused, WrongChain
 from monitor.stream import Queue
 
 log = structlog.get_logger()
@@ -160,8 +160,15 @@ class Lane:
             await rpc.close()
 
     async def _check(self, rpc: Rpc) -> None:
-        within = min(LONGEST_ANSWER, ANSWERS_WITHIN * 2**self._tries)
-        await self._identity.check(rpc, rpc.where, within=within)
+        """Ask who it is, with longer and longer patience: an answer that was lost must not cost what a slow node is given."""
+        longest, within = min(LONGEST_ANSWER, ANSWERS_WITHIN * 2**self._tries), ANSWERS_WITHIN
+        while True:
+            try:
+                return await self._identity.check(rpc, rpc.where, within=within)
+            except NodeSilent:
+                if within >= longest:
+                    raise
+                within *= 2
 
     def _down(self, error: NodeError) -> None:
         if self.state.up and time.time() - self.state.since >= STEADY:

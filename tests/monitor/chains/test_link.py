@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from http import HTTPStatus
 
@@ -121,6 +122,13 @@ async def test_a_node_that_hangs_up_after_every_greeting_is_not_hammered_either(
             await asyncio.sleep(3.0)
             assert 3 <= proxy.connections < 30
             proxy.replies = lambda _, frame: (frame,)
+            await _until(lambda: link.state.up)
+
+
+async def test_a_node_whose_first_answer_is_always_lost_is_asked_again_on_the_same_connection() -> None:
+    async with await Anvil.start() as node, FaultProxy(node.ws) as proxy:
+        proxy.replies = lambda _, frame: () if json.loads(frame)["id"] == 1 else (frame,)
+        async with linked(proxy.ws) as link:
             await _until(lambda: link.state.up)
 
 
