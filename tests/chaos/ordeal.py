@@ -59,13 +59,11 @@ class Ordeal:
             self.frames[number].begin(self.proxies[number])
 
     async def end(self) -> None:
-        """No more faults; one last block, so that there is something to reach."""
+        """No more faults."""
         for frames, proxy in zip(self.frames, self.proxies, strict=True):
             frames.end(proxy)
         async with self._lock:
             await self.chain.catch_up()
-            await self.chain.block(1)
-            await self.look()
 
     async def look(self) -> str:
         """Note the head of the moment."""
@@ -76,10 +74,14 @@ class Ordeal:
     async def talk(self) -> None:
         """Traffic until told to stop: about two blocks a second."""
         while not self.stopping:
-            async with self._lock:
-                await self._block()
-                await self.look()
+            await self.block()
             await asyncio.sleep(self._dice.uniform(0.2, 0.6))
+
+    async def block(self) -> str:
+        """One more. The head then."""
+        async with self._lock:
+            await self._block()
+            return await self.look()
 
     async def _block(self) -> None:
         roll = self._dice.random()

@@ -43,7 +43,7 @@ MODES: Mapping[str, Mode] = {
     for mode in (
         Mode("one-bad", 3, 1, {**CONNECTION, **NODE, **CHAIN}),
         Mode("single", 1, 1, {**CONNECTION, **NODE, **CHAIN, **DAEMON}),
-        Mode("blackout", 3, 3, {**CONNECTION, **NODE, **CHAIN, **DAEMON, "all_down": (4.0, 6.0), "all_dead": (4.0, 6.0)}),
+        Mode("blackout", 3, 3, {**CONNECTION, **NODE, **CHAIN, **DAEMON, "all_down": (6.5, 8.0), "all_dead": (6.5, 8.0)}),
     )
 }
 """`one-bad`: two of three are well all along. `blackout`: all may fail, and for a while do together."""

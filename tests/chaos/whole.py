@@ -23,7 +23,8 @@ GRACE = 2.0
 """Seconds after a fault's end in which `unknown` is still its doing."""
 STARTS = 5.0
 """The same, for a daemon that was killed: a process has to start."""
-BLIND_AFTER = 4.0
+BLIND_AFTER = 6.0
+"""Seconds: more than eight blocks last, so that a reorganisation's first block, which is as old as those it replaces, is none."""
 SNAPSHOT_EVERY = 7
 """Blocks: what came after the last one is lost with the process, and must be had again."""
 
@@ -76,6 +77,8 @@ class Trial:
         """Wait until a first block was judged; no fault before."""
         async with asyncio.timeout(SETTLES):
             while not ((flag := await daemon.flag()) and flag["observed_block"]):
+                if daemon.process is not None and daemon.process.returncode is not None:
+                    raise RuntimeError(f"the daemon ended at once: {(self.folder / 'daemon.log').read_text()[-1000:]}")
                 await self.ordeal.chain.block(1)
                 await self.ordeal.look()
                 await asyncio.sleep(0.3)
@@ -110,12 +113,18 @@ class Trial:
             daemon.thaw()
 
     async def _settle(self, sight: Sight) -> float:
-        """Wait until the newest block is the one that is vouched for. How long that took, seconds."""
-        _, head = self.ordeal.heads[-1]
-        began = time.time()
-        while (sight.now.head, sight.now.state) != (head, "run") and time.time() - began < SETTLES:  # noqa: ASYNC110 - another process
+        """Blocks go on until a new one is vouched for; then the newest is waited for. How long the first took, seconds."""
+        known, began, took = set[str](), time.time(), SETTLES
+        while time.time() - began < SETTLES:
+            known.add(newest := await self.ordeal.block())
+            if sight.now.head in known and sight.now.state == "run":
+                took = time.time() - began
+                break
+            await asyncio.sleep(0.3)
+        until = time.time() + BLIND_AFTER
+        while sight.now.head != newest and time.time() < until:  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.02)
-        return time.time() - began
+        return took
 
     async def _reckon(self, sight: Sight, settled: float, code: int) -> Report:
         trail = Trail(CHAIN)
