@@ -42,6 +42,7 @@ test: setup system ## everything, on real parts
 
 soak: setup ## the whole daemon through 100 seeds of 20 seconds of faults: a line a seed, then the sum
 	$(BIN)/python -m tests.chaos --seeds 1-100 --seconds 20 --jobs 4
+	HYPOTHESIS_PROFILE=long $(PYTEST) -q tests/monitor/test_reorgs.py
 
 demo: setup ## a local chain, real protocols, honest traffic, then the attacks
 	$(BIN)/seawall demo

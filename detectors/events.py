@@ -58,7 +58,7 @@ class Block(Event, frozen=True, kw_only=True):
 
 
 class Transaction(Event, frozen=True, kw_only=True):
-    """A transaction seen before any block holds it. `at` is when the node pushed it to us."""
+    """A transaction seen before any block holds it. `at` is when the node pushed it to us; `stage` pending or preconfirmed."""
 
     id: str
     sender: str
@@ -68,6 +68,7 @@ class Transaction(Event, frozen=True, kw_only=True):
     nonce: int
     gas: int
     max_fee: int
+    stage: Stage = Stage.PENDING
 
     @property
     def key(self) -> str:

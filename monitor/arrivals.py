@@ -13,6 +13,7 @@ from detectors.execution import Execution
 from monitor import metrics
 from monitor.attention import Attention
 from monitor.feeds.executions import LATE, OVERSIZE, UNREACHABLE, Executions
+from monitor.feeds.flashblocks import Flashblocks
 from monitor.feeds.pending import Pending
 from monitor.judging import Judging
 from monitor.newest import Newest
@@ -70,6 +71,8 @@ class Arrivals:
         self.attention = Attention(watched)
         self.shed = 0
         """Transactions given up so far: nobody knows what they would have done."""
+        self.flashblocks: Flashblocks | None = None
+        """The block being built, where the chain shows it."""
         self._turns = Turns(WAITING)
         self._again: set[str] = set()
         """Transactions that are to be judged once more, on the block that was being judged when they were."""
@@ -78,6 +81,8 @@ class Arrivals:
         """Take and simulate until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._arrive(), name=f"{self.chain}/pending")
+            if self.flashblocks is not None:
+                tasks.create_task(self._promised(self.flashblocks), name=f"{self.chain}/flashblocks")
             tasks.create_task(self._simulate_all(NEAR_AT_ONCE, near=True), name=f"{self.chain}/simulations")
             tasks.create_task(self._simulate_all(FAR_AT_ONCE, near=False), name=f"{self.chain}/simulations aside")
 
@@ -100,6 +105,13 @@ class Arrivals:
                 if lost := self._turns.take_lost():
                     await self._shed(lost)
 
+    async def _promised(self, flashblocks: Flashblocks) -> None:
+        """What the block being built holds. It goes first: soon it is mined."""
+        async for tx in flashblocks.follow():
+            self.pending.learn(tx)
+            if tx.to is None or len(tx.input) > len("0x") or tx.to in self.watched:
+                self._offer(tx)
+
     def _offer(self, tx: Transaction) -> None:
         self._turns.offer(tx, near=self.attention.near(tx))
         metrics.QUEUE_DEPTH.labels("simulate").set(self._turns.size)
@@ -113,7 +125,7 @@ class Arrivals:
         await self.judging.take(Gap(chain=self.chain, at=now, feed="simulate", lost=len(lost), reason=reason))
         for tx in lost:
             if touches := self.attention.named(tx):
-                unjudged = Unjudged(chain=self.chain, at=now, id=tx.id, stage=Stage.PENDING, reason=SHED, touches=touches)
+                unjudged = Unjudged(chain=self.chain, at=now, id=tx.id, stage=tx.stage, reason=SHED, touches=touches)
                 await self.judging.take(unjudged)
 
     async def _simulate_all(self, places: int, *, near: bool) -> None:
@@ -158,7 +170,7 @@ class Arrivals:
         repeated = tx.id in self._again
         self._again.discard(tx.id)
         head = self.newest.position or await self.newest.settled()
-        if not executable(tx, self.newest.base_fee):
+        if tx.stage is Stage.PENDING and not executable(tx, self.newest.base_fee):
             metrics.UNJUDGED.labels(self.chain, "underpriced").inc()
             return False
         before = self.pending.before(tx)

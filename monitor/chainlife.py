@@ -4,29 +4,37 @@ import asyncio
 import pickle
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import structlog
 
 from detectors.base import Detector, Registry
-from detectors.events import Position
+from detectors.events import Position, Reverted
 from monitor.breaker.flags import FlagBoard
 from monitor.breaker.fold import Cursor
-from monitor.chains.capabilities import Capabilities
+from monitor.chains.capabilities import Capabilities, of_kind, show
 from monitor.chains.evm import Evm
+from monitor.chains.finality import Confirmed, Depth
+from monitor.chains.kinds import KINDS as CHAIN_KINDS
 from monitor.chains.link import Link
 from monitor.chains.nodes import Nodes
 from monitor.config import Config
 from monitor.feeds.contexts import Contexts
 from monitor.feeds.executions import Executions
+from monitor.feeds.flashblocks import Flashblocks
 from monitor.feeds.heads import SHORTER_FOR, Heads
 from monitor.feeds.insistence import Insistent
 from monitor.feeds.pending import Pending
 from monitor.feeds.pools import KINDS, Pools
 from monitor.feeds.prices import PoolPrices, Quote
 from monitor.feeds.quorum import Quorum
+from monitor.feeds.sequencer import SequencerFeed
 from monitor.journal.snapshots import Snapshots
 from monitor.judging import Judging
 from monitor.watch import ChainWatch, Feeds, Kept
+
+if TYPE_CHECKING:
+    from monitor.chains.base import BlockData
 
 log = structlog.get_logger()
 
@@ -55,6 +63,7 @@ class ChainLife:
         self.name = name
         self.config = config
         self.chain = config.chains[name]
+        self.traits = CHAIN_KINDS[self.chain.kind]
         self.judging = judging
         self.board = board
         self.snapshots = snapshots
@@ -66,6 +75,8 @@ class ChainLife:
         self.nodes = Nodes(links, block_time=self.chain.block_time, quorum=self.chain.quorum)
         self.nodes.moved = self._moved
         self.watch: ChainWatch | None = None
+        self.overheard: Callable[[BlockData | Reverted], None] = lambda _: None
+        """What every watch of this chain tells of its blocks."""
         self._began = time.monotonic()
 
     @property
@@ -82,12 +93,31 @@ class ChainLife:
             "head": fresh.position.height if fresh else None,
             "age": f"{max(0.0, time.time() - fresh.at):.0f} s ago" if fresh else "never",
             "node": "connected" if state.up else f"not connected: {trouble or 'dialling'}",
-            "judging": capabilities.described if capabilities else "not asked yet",
+            "judging": of_kind(capabilities, self.traits).described if capabilities else "not asked yet",
+            "mempool": self._mempool,
+            "promised": watch.arrivals.flashblocks.seen if watch and watch.arrivals.flashblocks else None,
             "up": state.up,
             "trouble": trouble,
             "degraded": self.nodes.degraded,
             "nodes": self.nodes.facts(),
+            "sequencer": self._sequencer,
         }
+
+    @property
+    def _sequencer(self) -> str | None:
+        """How the sequencer's feed is doing; None without one."""
+        feed = self.watch.sequencer if self.watch is not None else None
+        if feed is None:
+            return None
+        return feed.missing.why if feed.missing is not None else feed.trouble or "whole"
+
+    @property
+    def _mempool(self) -> str:
+        """How pending transactions are seen, for people: an empty feed that cannot be otherwise is not a quiet one."""
+        if self.watch is None:
+            return "not asked yet"
+        pending = self.watch.feeds.pending
+        return pending.unsupported or pending.trouble or "followed"
 
     @property
     def _trouble(self) -> str | None:
@@ -100,7 +130,8 @@ class ChainLife:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.nodes.run(), name=f"{self.name}/nodes")
             tasks.create_task(self._explain(), name=f"{self.name}/explain")
-            self.watch = self._watch(await self.nodes.capable())
+            self.watch = self._watch(self._of_kind(await self.nodes.capable()))
+            self.watch.overheard = self.overheard
             await self.watch.run()
 
     def failed(self, error: Exception) -> None:
@@ -112,19 +143,30 @@ class ChainLife:
         """Keep cursor and detector state for the next life."""
         if self.watch is not None and self.watch.head is not None:
             head = self.watch.head
-            await self.judging.desk.advance(Cursor(self.chain.id, head), time.time())
+            await self.judging.desk.advance(Cursor(self.chain.id, head), time.time(), self.watch.depths.kept)
             await self.watch.save(head)
 
     def _moved(self, capabilities: Capabilities) -> None:
         """Another node is asked from now on."""
         if self.watch is not None:
-            self.watch.adapt(capabilities)
+            self.watch.adapt(self._of_kind(capabilities))
+
+    def _of_kind(self, capabilities: Capabilities) -> Capabilities:
+        """What the node offers comes to on a chain of this kind."""
+        found = of_kind(capabilities, self.traits)
+        show(self.chain.id, found)
+        return found
 
     async def _explain(self) -> None:
         """Tell the flags why nothing is seen, so that an `unknown` comes with its reason."""
+        broken = 0
         while True:
             await asyncio.sleep(0.5)
-            if trouble := self._trouble:
+            # What was final and is not is no delay to wait out; only another node may have a moment to show that it was a lie.
+            broken = broken + 1 if self.watch is not None and self.watch.feeds.heads.broken else 0
+            if (trouble := self._trouble) and broken > (0 if len(self.chain.nodes) == 1 else 4):
+                self.board.blind_now(self.chain.id, trouble)
+            elif trouble:
                 self.board.lost_sight(self.chain.id, trouble)
 
     def _watch(self, capabilities: Capabilities) -> ChainWatch:
@@ -133,16 +175,17 @@ class ChainLife:
         prices = PoolPrices(Quote(token=p.token, pool=p.pool, quote=p.quote) for p in self.config.prices.get(self.name, ()))
         requests = Insistent(nodes.requests, ANSWER_WITHIN)
         contexts = Contexts(requests, {address: c.assets for address, c in contracts.items()}, prices.values)
-        pools = [KINDS[c.kind].of(c.address, c.assets) for c in contracts.values()]
+        pools = [KINDS[c.kind].of(c.address, c.assets, c.asks) for c in contracts.values()]
         cursor, known = self._resume()
         evm = Evm(nodes.heads, chain=chain.id, pinned=capabilities.pinned, tags=capabilities.tags, verify=chain.verify_headers)
         # With one node a chain that stays shorter was rolled back; with several the one that took over may only lag.
         patience = SHORTER_FOR if len(chain.nodes) == 1 else max(SHORTER_FOR, chain.blind_after)
-        heads = Heads(nodes.heads, evm, cursor=cursor, known=known, shorter_for=patience)
+        depth = Depth(chain.confirmations.safe, chain.confirmations.final) if chain.confirmations else None
+        heads = Heads(nodes.heads, Confirmed(evm, depth), cursor=cursor, known=known, shorter_for=patience)
         feeds = Feeds(
             evm=evm,
             heads=heads,
-            pending=Pending(nodes.pending, chain=chain.id, full=capabilities.full_pending),
+            pending=Pending(nodes.pending, chain=chain.id, full=capabilities.full_pending, mempool=capabilities.mempool),
             executions=Executions(
                 nodes.simulations,
                 chain.id,
@@ -156,7 +199,7 @@ class ChainLife:
             prices=prices,
             quorum=Quorum(nodes, heads, patience=chain.blind_after),
         )
-        return ChainWatch(
+        watch = ChainWatch(
             chain.id,
             nodes,
             feeds,
@@ -168,6 +211,11 @@ class ChainLife:
             judges=capabilities.judges,
             snapshot_every=chain.snapshot_every,
         )
+        if self.traits.flashblocks:
+            watch.arrivals.flashblocks = Flashblocks(nodes.pending, watch.newest)
+        if self.traits.feed and chain.sequencer_feed is not None:
+            watch.sequencer = SequencerFeed(chain.sequencer_feed.reveal(), chain=chain.id)
+        return watch
 
     def _resume(self) -> tuple[Position | None, Sequence[Position]]:
         """Where to go on: after the newest usable snapshot, else after the journal's cursor, else at the head of the moment."""

@@ -7,15 +7,17 @@ from typing import Any
 import msgspec
 
 from monitor.chains import wire
-from monitor.chains.capabilities import probe
+from monitor.chains.capabilities import of_kind, probe
 from monitor.chains.evm import Evm
 from monitor.chains.identity import Identity, Pinned
+from monitor.chains.kinds import KINDS, Traits
 from monitor.chains.link import LANES
 from monitor.chains.rpc import Rpc
 from monitor.config import Config
 from monitor.errors import NodeError
 
 CONSEQUENCES = {
+    "mempool": "unsupported here, which is not quiet: nothing is seen before its block, or before the sequencer promises it",
     "full_pending": "pending transactions are looked up one by one: a round trip more before a verdict",
     "trace_call": "pending transactions cannot be judged: attacks are seen only in their block",
     "trace_block": "without rows too, blocks are traced transaction by transaction, or not at all",
@@ -35,7 +37,7 @@ _WITHIN = 5.0
 async def examine(config: Config) -> dict[str, Any]:
     """One report: `ok`, and per chain and node what was found."""
     nodes = [
-        {"chain": name, "node": node.name, **await _node(node.ws.reveal(), chain.id, node.name, chain.pinned)}
+        {"chain": name, "node": node.name, **await _node(node.ws.reveal(), chain.id, node.name, chain.pinned, KINDS[chain.kind])}
         for name, chain in config.chains.items()
         for node in chain.nodes
     ]
@@ -54,7 +56,7 @@ def _degraded(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-async def _node(url: str, chain: str, name: str, checkpoint: Pinned | None) -> dict[str, Any]:
+async def _node(url: str, chain: str, name: str, checkpoint: Pinned | None, traits: Traits) -> dict[str, Any]:
     found: dict[str, Any] = {"url": wire.shown(url), "ok": False}
     try:
         rpc = await Rpc.connect(url, provider=name, chain=chain, max_size=LANES["requests"])
@@ -64,7 +66,7 @@ async def _node(url: str, chain: str, name: str, checkpoint: Pinned | None) -> d
             head = (await evm.extent(within=_WITHIN)).head
             found["head"] = head.position.height
             found["head_age_seconds"] = round(time.time() - head.timestamp, 1)
-            capabilities = await probe(rpc, chain=chain)
+            capabilities = of_kind(await probe(rpc, chain=chain), traits)
             found["capabilities"] = msgspec.structs.asdict(capabilities)
             found["consequences"] = [CONSEQUENCES[name] for name in capabilities.missing]
             if not capabilities.judges:

@@ -28,6 +28,7 @@ from monitor.feeds.pending import Pending
 from monitor.feeds.pools import Pools
 from monitor.feeds.prices import PoolPrices
 from monitor.feeds.quorum import Quorum
+from monitor.feeds.sequencer import SequencerFeed
 from monitor.journal.snapshots import Snapshots
 from monitor.judging import Judging
 from monitor.newest import Newest
@@ -58,7 +59,7 @@ class Feeds(msgspec.Struct, frozen=True):
     def adapt(self, capabilities: Capabilities) -> None:
         """Another node is asked from now on, and this is what it offers."""
         self.evm.pinned, self.evm.tags = capabilities.pinned, capabilities.tags
-        self.pending.full = capabilities.full_pending
+        self.pending.adapt(full=capabilities.full_pending, mempool=capabilities.mempool)
         self.executions.adapt(rows=capabilities.rows)
 
 
@@ -105,6 +106,8 @@ class ChainWatch:
         )
         self.overheard: Callable[[BlockData | Reverted], None] = lambda _: None
         """Told of every block once it was judged, and of what was reverted; it must not raise, nor take time."""
+        self.sequencer: SequencerFeed | None = None
+        """The chain's sequencer, where it tells its messages by number."""
         self._last: Ingested | None = None
         self.depths = Depths(chain, judging.desk.fold.reorgs.get(chain))
         self._counts_new = False
@@ -122,6 +125,8 @@ class ChainWatch:
             tasks.create_task(self._blocks(), name=f"{self.chain}/blocks")
             tasks.create_task(self.arrivals.run(), name=f"{self.chain}/arrivals")
             tasks.create_task(self.feeds.quorum.run(self._show), name=f"{self.chain}/quorum")
+            if self.sequencer is not None:
+                tasks.create_task(self._ordered(self.sequencer), name=f"{self.chain}/sequencer")
 
     def adapt(self, capabilities: Capabilities) -> None:
         """Another node took the lead, with other gifts."""
@@ -245,8 +250,17 @@ class ChainWatch:
             for contract in sorted(pools.never)
             for watched in self.judging.pipeline.integrations_of(self.chain, [contract])
         }
-        if self.board.hide(self.chain, hidden):
+        if self.sequencer is not None and self.sequencer.missing is not None:
+            mine = self.judging.pipeline.integrations_of(self.chain, self.watched)
+            hidden = {watched.integration: self.sequencer.missing.why for watched in mine} | hidden
+        if self.board.hide(self.chain, hidden) and pools.never:
             log.warning("contracts_unreadable", chain=self.chain, contracts=sorted(pools.never))
+
+    async def _ordered(self, sequencer: SequencerFeed) -> None:
+        """What the sequencer's numbers miss is not seen until its blocks are judged."""
+        async for gap in sequencer.follow():
+            await self.judging.take(gap)
+            self._look_for_unread()
 
     def _touched(self, step: Ingested, executions: Sequence[Execution | Unjudged]) -> set[str]:
         """Watched contracts that this block had to do with; tokens that moved there are followed from now on."""
@@ -276,9 +290,14 @@ class ChainWatch:
         self.depths.committed(position.height)
         metrics.REORG_RISK.labels(self.chain).set(self.depths.odds(0).probability)
         self.overheard(step.block)
+        if self.sequencer is not None and self.sequencer.missing is not None:
+            self.sequencer.judged(float(step.block.timestamp))
+            self._look_for_unread()
         self._show()
         self.arrivals.mined(step.block.transactions)
         await self.feeds.pending.mined(step.block.transactions, position)
+        if decided:
+            await self.feeds.heads.audit(step)
         if first or decided or self._counts_new or position.height % self.snapshot_every == 0:
             self._counts_new = False
             await self.judging.desk.advance(Cursor(self.chain, position), time.time(), self.depths.kept)
@@ -296,8 +315,6 @@ class ChainWatch:
 
     async def save(self, position: Position) -> None:
         """Keep the detectors' state after this block; a failure costs a longer restart, nothing else."""
-        if decided:
-            await self.feeds.heads.audit(step)
         state = Kept(self.judging.saved(self.chain, position), self.feeds.heads.lineage.positions)
         blob = pickle.dumps(state, protocol=pickle.HIGHEST_PROTOCOL)
         await self.judging.taped()

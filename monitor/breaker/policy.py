@@ -239,7 +239,8 @@ def _tripping(breaker: Breaker, found: list[Finding], rules: Rules, now: float) 
     for finding in found:
         if finding.basis is Basis.MECHANISM and (level := rules.level_for(finding.confidence)) is not None:
             yield finding, level
-    known = {f.id: f for f in (*breaker.findings, *found)}.values()
+    standing = (f for f in breaker.findings if f.id not in breaker.orphans)
+    known = {f.id: f for f in (*standing, *found)}.values()
     loud = [
         f for f in known
         if f.basis is Basis.STATISTICS and f.confidence >= rules.pause_at and f.at > now - rules.evidence_window

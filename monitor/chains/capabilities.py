@@ -12,6 +12,7 @@ import msgspec
 
 from monitor import metrics
 from monitor.chains.evm import Hash, Quantity, quantity
+from monitor.chains.kinds import Traits
 from monitor.chains.link import Lane
 from monitor.chains.rpc import Pushed, Rpc
 from monitor.errors import NodeError, NodeUnreachable, RpcRefused
@@ -34,11 +35,13 @@ _NOWHERE = "0x" + "5e" * 32
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What one node offers; every field is a name of the metric's `capability` label.
 
-    `full_pending`: pending transactions are pushed in full. `trace_call`, `trace_block`: callTracer with logs, on a call and on
+    `mempool`: pending transactions are pushed at all; `full_pending`: in full.
+    `trace_call`, `trace_block`: callTracer with logs, on a call and on
     a block by hash. `rows`: a block as flat rows that name it, and its receipts. `js_call`, `js_transaction`: JavaScript
     tracers, which see storage in order. `pinned`: state reads by block hash (EIP-1898). `tags`: safe and finalized.
     """
 
+    mempool: bool = False
     full_pending: bool = False
     trace_call: bool = False
     trace_block: bool = False
@@ -62,7 +65,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     def described(self) -> str:
         """One line for people.
 
-        >>> Capabilities(trace_call=True, trace_block=True, js_call=True, js_transaction=True, pinned=True, tags=True).described
+        >>> most = Capabilities(mempool=True, trace_call=True, trace_block=True, js_call=True, js_transaction=True)
+        >>> msgspec.structs.replace(most, pinned=True, tags=True).described
         'all but pending transactions in full, blocks as rows'
         """
         if not self.missing:
@@ -71,6 +75,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _WORDS = {
+    "mempool": "pending transactions",
     "full_pending": "pending transactions in full",
     "trace_call": "call traces of pending transactions",
     "trace_block": "call traces of blocks",
@@ -123,6 +128,7 @@ async def probe(node: Lane | Rpc, *, chain: str) -> Capabilities:
     latest = await _block(rpc, "latest")
     sample = await _with_transaction(rpc, latest)
     probes: dict[str, Callable[[], Awaitable[bool]]] = {
+        "mempool": lambda: _mempool(rpc),
         "full_pending": lambda: _full_pending(rpc),
         "trace_call": lambda: _trace_call(rpc),
         "trace_block": lambda: _trace_block(rpc, sample),
@@ -143,6 +149,16 @@ def show(chain: str, found: Capabilities) -> None:
     """Export these as what the chain's node offers: with several nodes, those of the one in the lead."""
     for name, offered in msgspec.structs.asdict(found).items():
         metrics.CAPABILITY.labels(chain, name).set(offered)
+
+
+def of_kind(found: Capabilities, traits: Traits) -> Capabilities:
+    """What they come to on such a chain: without a public mempool a subscription to it is there in name only.
+
+    >>> from monitor.chains.kinds import KINDS
+    >>> of_kind(Capabilities(mempool=True, full_pending=True, pinned=True), KINDS["base"]).missing[:2]
+    ('mempool', 'full_pending')
+    """
+    return found if traits.mempool else msgspec.structs.replace(found, mempool=False, full_pending=False)
 
 
 async def _offered(ask: Callable[[], Awaitable[bool]]) -> bool:
@@ -167,6 +183,13 @@ async def _with_transaction(rpc: Rpc, latest: _Block) -> _Block:
         if block.transactions:
             return block
     return latest
+
+
+async def _mempool(rpc: Rpc) -> bool:
+    queue: Queue[Pushed] = Queue(1, Rule.DROP_OLDEST)
+    subscription = await rpc.subscribe(("newPendingTransactions",), queue=queue, timeout=WITHIN)
+    await rpc.unsubscribe(subscription, timeout=WITHIN)
+    return True
 
 
 async def _full_pending(rpc: Rpc) -> bool:

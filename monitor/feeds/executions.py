@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from detectors.events import Position, Stage, Transaction, Unjudged
+from detectors.events import Position, Transaction, Unjudged
 from detectors.execution import NO_CONTEXT, Execution
 from monitor.chains.traces import Origin, Words, calltracer, storage
 from monitor.errors import NodeError, TraceUnreadable
@@ -65,7 +65,7 @@ class Executions:
 
         Node rules on fees are left out, those on balance are kept; an Execution whose root failed is harmless as it stands.
         """
-        origin = Origin(source=tx.id, chain=tx.chain, at=tx.at, tx=tx.id, stage=Stage.PENDING, logged=True)
+        origin = Origin(source=tx.id, chain=tx.chain, at=tx.at, tx=tx.id, stage=tx.stage, logged=True)
         rpc = self._aside if aside else self._rpc
         found, _ = await asyncio.gather(self._simulated(rpc, tx, head, before, origin), self._refreshed(head))
         if isinstance(found, Unjudged):

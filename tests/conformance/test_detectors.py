@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from detectors import discover
 from detectors.base import Detector, Finding, Registry, Severity, Watch
 from detectors.events import Event
+from tests.support.laid_open import laid_open
 from tests.support.pools import CHAIN, reverted
 from tests.support.worlds import WATCHED, World
 
@@ -146,20 +147,6 @@ def test_a_reverted_range_leaves_no_trace(
     expected, fresh = after(kind, kept, seed, 0, robbed)
     assert found == expected
     assert laid_open(detector) == laid_open(fresh)
-
-
-def laid_open(thing: object, seen: frozenset[int] = frozenset()) -> object:
-    """All of a detector's state as plain comparable values, whatever classes hold it; cycles are cut."""
-    if id(thing) in seen:
-        return "…"
-    seen |= {id(thing)}
-    if isinstance(thing, dict):
-        return {key: laid_open(value, seen) for key, value in thing.items()}
-    if isinstance(thing, list | tuple):
-        return [laid_open(value, seen) for value in thing]
-    names = [name for cls in type(thing).__mro__ for name in getattr(cls, "__slots__", ())]
-    held = {name: getattr(thing, name) for name in names if hasattr(thing, name)} | getattr(thing, "__dict__", {})
-    return {name: laid_open(value, seen) for name, value in held.items()} if held else thing
 
 
 @each
