@@ -160,12 +160,13 @@ class Flows(Detector):
 def _pulls(event: Execution) -> list[Pull]:
     """Calls that moved tokens of somebody who neither signed nor stands above the call."""
     frames = event.frames
+    if len(frames) < 2:
+        return []  # whoever signs a pull himself is no contract told to
     found = []
-    for i, frame in enumerate(frames):
-        if frame.selector != TRANSFER_FROM or not frame.alive or frame.type != CALL:
-            continue
-        data, spender = frame.input, frames[frame.parent].ctx if frame.parent >= 0 else frame.sender
-        if data is None or len(data) < 202 or spender is None or frame.parent < 0:
+    for i in [i for i, frame in enumerate(frames) if frame.selector == TRANSFER_FROM]:
+        frame = frames[i]
+        data, spender = frame.input, frames[frame.parent].ctx
+        if not frame.alive or frame.type != CALL or frame.parent < 0 or data is None or len(data) < 202 or spender is None:
             continue
         owner = "0x" + data[34:74]
         if owner not in {spender, frames[0].sender} and not _above(frames, i, owner):

@@ -141,8 +141,9 @@ class Risk(Detector):
         return ()
 
     def _execution(self, event: Execution) -> list[Finding]:
-        books, watch = self._books.get(event.chain), self.registry.get(event.chain, NOTHING)
-        if books is None or not event.frames or not watch.watched:
+        watch = self.registry.get(event.chain, NOTHING)
+        books = self._books.get(event.chain) if watch.watched else None
+        if books is None or not event.frames:
             return []  # without a list of what is watched, nothing can be probed
         actor = self._actor(event, books)
         if actor is None or actor in watch.trusted or actor in trusted(event.chain):

@@ -28,7 +28,7 @@ def test_the_example_passes_the_check_with_the_environment_it_documents() -> Non
     result = CliRunner().invoke(app, ["check", str(EXAMPLE)], env=ENV)
     assert result.exit_code == 0
     assert result.stdout.startswith(
-        "ok: 2 chains over 3 nodes, 2 integrations (1 shadow) with 2 contracts, 3 receivers, 1 token; hash "
+        "ok: 2 chains over 3 nodes, 2 integrations (1 shadow) with 3 contracts, 3 receivers, 1 token; hash "
     )
 
 
@@ -36,7 +36,7 @@ def test_the_check_gives_programs_the_same_answer_as_people(tmp_path: Path) -> N
     result = CliRunner().invoke(app, ["check", "--json", str(EXAMPLE)], env=ENV)
     answer = json.loads(result.stdout)
     assert answer == {
-        "ok": True, "hash": load(EXAMPLE, ENV).hash, "chains": 2, "nodes": 3, "integrations": 2, "shadow": 1, "contracts": 2,
+        "ok": True, "hash": load(EXAMPLE, ENV).hash, "chains": 2, "nodes": 3, "integrations": 2, "shadow": 1, "contracts": 3,
         "receivers": 3, "tokens": 1,
     }  # fmt: skip
     bad = tmp_path / "bad.yaml"
@@ -70,7 +70,7 @@ def test_the_example_says_everything_a_configuration_can_say() -> None:
         "GasConfig": data["chains"]["ethereum"]["gas"],
         "BlobRules": data["chains"]["ethereum"]["gas"]["blobs"][0],
         "Integration": pair,
-        "Contract": pair["contracts"][0],
+        "Contract": pair["contracts"][0] | data["integrations"]["savings-dai"]["contracts"][1],
         "PriceSource": data["prices"]["ethereum"][0],
         "Policy": data["policies"]["default"],
         "Alerts": data["alerts"],

@@ -209,7 +209,7 @@ class Drain(Detector):
             kind="beneficiary",
             victims=(address,),
             confidence=min(0.75, 0.5 + 0.1 * (spent.share / spent.limit - 1)),
-            title=f"{who} took {spent.share:.1%} of what {address} held of {asset} within a day{_partly(spent)}, burning no shares",
+            title=f"{who} took {spent.share:.1%} of the {asset} of {address} within a day, burning no shares{_partly(spent)}",
             evidence=_window(asset, spent, who),
             stage=event.stage,
             watched=True,

@@ -1,6 +1,6 @@
 """The invariant detector: compares what pools promise across block ends, and before and after every transaction."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar
 
 from detectors._math.undo import Map, Undo
@@ -9,22 +9,12 @@ from detectors.events import Block, Committed, Event, PoolState, Position, Rever
 from detectors.execution.frames import Execution
 from detectors.execution.ledger import Ledger, flows, kept_at_home
 from detectors.execution.parties import cluster
-from detectors.invariants.pair import Pair, fall
+from detectors.invariants.rules import Rule
 from detectors.invariants.states import Seen, moved, seen
-from detectors.invariants.vault import Vault, change
+from detectors.invariants.vault import Vault
+from detectors.invariants.verdicts import DOUBTFUL, broken, numbers
 
 MINED = frozenset((Stage.INCLUDED, Stage.SAFE, Stage.FINAL))
-
-BROKEN, MOST = 0.85, 0.95
-"""Confidence of the smallest broken invariant, and of one by a tenth or more."""
-
-DOUBTFUL = 0.7
-"""The most where a protocol fee may explain it, or the flows had to be guessed without logs."""
-
-JUMP = 0.6
-"""Confidence of a share price that jumped: a harvest does that, and a donation before a theft."""
-
-EXACT = 1 << 53
 
 
 class Pools:
@@ -39,9 +29,10 @@ class Pools:
 
 
 class Invariants(Detector):
-    """D3 for Uniswap V2 pairs (k over supply squared never falls) and ERC-4626 vaults (the share price never falls).
+    """D3: k over supply squared of a Uniswap V2 pair, an ERC-4626 share price, Curve's virtual price, V3's fees never fall.
 
-    `rebasing`: pools or tokens whose balances change by themselves; they are left out.
+    `rebasing`: pools or tokens whose balances change by themselves; they are left out. `accounts`: contract -> rules over the
+    numbers it is asked for, `"debt <= 0.8 * collateral"` or `"cash + borrows - reserves / shares never falls"`.
 
     >>> from detectors.base import Watch
     >>> guard = Invariants({"eip155:1": Watch(watched=frozenset({"0xb0"}))})
@@ -63,14 +54,26 @@ class Invariants(Detector):
         "pool_share": "A share of a pair is worth less of its reserves: somebody took liquidity that was not theirs.",
         "vault_share": "A share of a vault is worth less of its assets: depositors have lost money.",
         "vault_jump": "The price of a vault's share jumped: a harvest, or a donation that prepares a theft.",
+        "virtual_price": "A share of a stable pool is worth less: somebody took liquidity that was not theirs.",
+        "virtual_jump": "A share of a stable pool is worth much more at once: a donation that prepares a theft, or a mistake.",
+        "fee_growth": "A pool's counter of fees went back, which its code cannot do: it is not the code it was.",
+        "accounts": "A contract's own books break a rule that its operator wrote: more is owed or issued than is there.",
     }
 
-    def __init__(self, registry: Registry | None = None, *, rebasing: Iterable[str] = (), jump: float = 0.01) -> None:
+    def __init__(
+        self,
+        registry: Registry | None = None,
+        *,
+        rebasing: Iterable[str] = (),
+        jump: float = 0.01,
+        accounts: Mapping[str, Iterable[str]] | None = None,
+    ) -> None:
         if not 0 < jump <= 1:
             raise ValueError(f"jump must be above 0 and at most 1, not {jump}")
         self.registry = registry or {}
         self.rebasing = frozenset(address.lower() for address in rebasing)
         self.jump = round(1 / jump)
+        self.accounts = {where.lower(): tuple(map(Rule.read, rules)) for where, rules in (accounts or {}).items()}
         self._pools: dict[str, Pools] = {}
 
     def observe(self, event: Event) -> Iterable[Finding]:
@@ -94,19 +97,18 @@ class Invariants(Detector):
         return ()
 
     def _reading(self, event: PoolState, pools: Pools) -> list[Finding]:
-        found = seen(event)
+        found = seen(event, self.accounts.get(event.pool, ()))
         if found is None or event.pool in self.rebasing or not self.rebasing.isdisjoint(found.tokens):
             return []
         before = pools.read.get(event.pool)
         pools.read[event.pool] = pools.now[event.pool] = found
         watch = self.registry.get(event.chain, NOTHING)
-        made = self._compare(event, event.pool, before, found, watch, Stage.INCLUDED, event.position) if before else None
-        return [made] if made else []
+        return list(self._compare(event, event.pool, before, found, watch, Stage.INCLUDED, event.position)) if before else []
 
     def _execution(self, event: Execution, pools: Pools) -> list[Finding]:
         if not event.frames or not event.frames[0].alive or not pools.now:
             return []
-        if event.stage is Stage.PENDING and (event.on is None or event.on.height != pools.height):
+        if event.stage not in MINED and (event.on is None or event.on.height != pools.height):
             return []  # it ran after others, or blocks have come since: two states mixed prove nothing
         now = pools.now
         touched = {frame.ctx for frame in event.frames if frame.ctx in now}
@@ -126,9 +128,7 @@ class Invariants(Detector):
                 pools.now[pool] = after
             if isinstance(after.numbers, Vault) and kept_at_home(ledger, watch, cluster(event, watch), pool):
                 continue  # put to work in the house: total assets stay, and the next reading tells
-            made = self._compare(event, pool, before, after, watch, event.stage, event.position)
-            if made is not None:
-                yield made
+            yield from self._compare(event, pool, before, after, watch, event.stage, event.position)
 
     def _compare(
         self,
@@ -139,52 +139,19 @@ class Invariants(Detector):
         watch: Watch,
         stage: Stage,
         position: Position | None,
-    ) -> Finding | None:
-        judged = self._judge(before.numbers, after.numbers)
-        if judged is None:
-            return None
-        kind, confidence, part, title = judged
+    ) -> Iterator[Finding]:
         execution = event if isinstance(event, Execution) else None
-        if execution is not None and not execution.logged:
-            confidence = min(confidence, DOUBTFUL)
-        return self.find(
-            event,
-            kind=kind,
-            victims=(pool,),
-            confidence=confidence,
-            title=title.format(pool),
-            evidence={"change": part, **_numbers("before", before.numbers), **_numbers("after", after.numbers)},
-            stage=stage,
-            watched=watch.watches(pool),
-            tx=execution.tx if execution is not None else None,
-            position=position,
-        )
-
-    def _judge(self, before: Pair | Vault, after: Pair | Vault) -> tuple[str, float, float, str] | None:
-        """(kind, confidence, signed change, title with a place for the pool), None when the promise holds."""
-        if isinstance(before, Pair) and isinstance(after, Pair):
-            lost = fall(before, after)
-            if lost is None:
-                return None
-            confidence = min(_broken(lost.part), DOUBTFUL) if lost.explicable else _broken(lost.part)
-            return "pool_share", confidence, -lost.part, f"a share of {{}} lost {lost.part:.4%} of its reserves"
-        if isinstance(before, Vault) and isinstance(after, Vault):
-            part = change(before, after, jump=self.jump)
-            if part is None:
-                return None
-            if part < 0:
-                return "vault_share", _broken(-part), part, f"a share of {{}} lost {-part:.4%} of its assets"
-            return "vault_jump", JUMP, part, f"the share price of {{}} jumped by {part:.2%}"
-        return None
-
-
-def _broken(part: float) -> float:
-    return BROKEN + (MOST - BROKEN) * min(1.0, 10 * part)
-
-
-def _numbers(when: str, numbers: Pair | Vault) -> dict[str, str | int | float]:
-    if isinstance(numbers, Pair):
-        named = {"reserve0": numbers.reserves[0], "reserve1": numbers.reserves[1], "supply": numbers.supply}
-    else:
-        named = {"assets": numbers.assets, "shares": numbers.shares}
-    return {f"{name}_{when}": n if abs(n) < EXACT else str(n) for name, n in named.items()}
+        for found in broken(before.numbers, after.numbers, jump=self.jump):
+            guessed = execution is not None and not execution.logged
+            yield self.find(
+                event,
+                kind=found.kind,
+                victims=(pool,),
+                confidence=min(found.confidence, DOUBTFUL) if guessed else found.confidence,
+                title=found.title.format(pool),
+                evidence={"change": found.part, **numbers("before", before.numbers), **numbers("after", after.numbers)},
+                stage=stage,
+                watched=watch.watches(pool),
+                tx=execution.tx if execution is not None else None,
+                position=position,
+            )

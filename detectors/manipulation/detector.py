@@ -13,7 +13,7 @@ from detectors.execution.outflow import Known
 from detectors.execution.parties import cluster
 from detectors.execution.trusted import trusted
 from detectors.manipulation.inflation import Inflated, Rounded, judge
-from detectors.manipulation.looks import Look, looks
+from detectors.manipulation.looks import FEWEST, Look, looks
 from detectors.manipulation.swings import Swing, swing
 
 BELIEVED, RETURNED, HARMED, PATTERN = 0.45, 0.38, 0.38, 0.2
@@ -104,13 +104,14 @@ class Manipulation(Detector):
         return ()
 
     def _execution(self, event: Execution) -> list[Finding]:
-        books, watch = self._books.get(event.chain), self.registry.get(event.chain, NOTHING)
-        if not event.frames or not event.frames[0].alive:
-            return []
+        books = self._books.get(event.chain)
         held = books.held if books is not None else {}
+        if (len(event.frames) < FEWEST and not held) or not event.frames or not event.frames[0].alive:
+            return []
         seen = looks(event, self._harmless.get(event.chain, NOBODY))
         if not seen and not held:
             return []
+        watch = self.registry.get(event.chain, NOTHING)
         ledger = flows(event)
         found = list(self._prices(event, ledger, books, watch, seen)) if seen else []
         touched = sorted(ledger.parties() & held.keys()) if held else []

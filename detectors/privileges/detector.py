@@ -103,9 +103,10 @@ class Privileges(Detector):
         return ()
 
     def _execution(self, event: Execution) -> list[Finding]:
-        keys, watch = self._books.get(event.chain), self.registry.get(event.chain, NOTHING)
-        if not event.frames or not event.frames[0].alive:
+        keys = self._books.get(event.chain)
+        if (not event.steps and (keys is None or not keys.held)) or not event.frames or not event.frames[0].alive:
             return []
+        watch = self.registry.get(event.chain, NOTHING)
         now = keys.now(event) if keys is not None else event.at
         new = [change for change in changes(event, now) if self._concerns(watch, keys, change.contract)]
         found = [self._changed(event, watch, change) for change in new if watch.watches(change.contract)]

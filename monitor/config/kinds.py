@@ -16,6 +16,8 @@ ADDRESS = r"^0x[0-9a-fA-F]{40}$"
 IDENTIFIER = r"^[a-z0-9][a-z0-9._-]*$"
 CHAIN_ID = r"^[-a-z0-9]{3,8}:[-_a-zA-Z0-9]{1,32}$"
 BLOCK_HASH = r"^0x[0-9a-fA-F]{64}$"
+NAME = r"^[a-z][a-z0-9_]*$"
+QUESTION = r"^(0x[0-9a-fA-F]{8}([0-9a-fA-F]{64}){0,4}|[A-Za-z_][A-Za-z0-9_]*\(\))$"
 REFERENCE = r"^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|file:.+)$"
 
 Seconds = Annotated[float, msgspec.Meta(extra={"read": "duration"}, extra_json_schema={"pattern": DURATION})]
@@ -23,6 +25,9 @@ Seconds = Annotated[float, msgspec.Meta(extra={"read": "duration"}, extra_json_s
 
 Address = Annotated[str, msgspec.Meta(extra={"read": "address"}, pattern=ADDRESS)]
 """An EVM address, as written until the checksum is checked, lower case afterwards."""
+
+Question = Annotated[str, msgspec.Meta(extra={"read": "question"}, pattern=QUESTION)]
+"""What a contract is asked: `name()`, or call data with its arguments encoded; read as call data, lower case."""
 
 Chain = Annotated[str, msgspec.Meta(pattern=CHAIN_ID, description="CAIP-2, e.g. eip155:1")]
 
@@ -196,13 +201,28 @@ def address(value: object) -> str:
     return value.lower()
 
 
+def question(value: object) -> str:
+    """Call data of a question. Raises ValueError.
+
+    >>> question("totalBorrows()"), question("0x47BD3718")
+    ('0x47bd3718', '0x47bd3718')
+    """
+    if not isinstance(value, str) or not re.match(QUESTION, value):
+        raise ValueError(f"not a question: {quoted(value)}; write name() for a function without arguments, else its call data")
+    if value.startswith("0x"):
+        return value.lower()
+    from eth_utils.crypto import keccak  # noqa: PLC0415 - slow to import, needed only where questions are asked
+
+    return "0x" + keccak(text=value)[:4].hex()
+
+
 def _checksummed(value: str) -> bool:
     from eth_utils.address import is_checksum_address  # noqa: PLC0415 - 0.2 s, needed only where cases are mixed
 
     return bool(is_checksum_address(value))
 
 
-READ: dict[str, Callable[[object], Any]] = {"duration": duration, "address": address}
+READ: dict[str, Callable[[object], Any]] = {"duration": duration, "address": address, "question": question}
 """Readers of the kinds that become a plain value, by the name in their `extra`."""
 
 

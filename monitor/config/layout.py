@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from alerts.route import Route, Routing
-from monitor.config.kinds import BLOCK_HASH, IDENTIFIER, Address, Chain, Listen, NodeUrl, Seconds, Secret
+from monitor.config.kinds import BLOCK_HASH, IDENTIFIER, NAME, Address, Chain, Listen, NodeUrl, Question, Seconds, Secret
 
 Meta = msgspec.Meta
 Id = Annotated[str, Meta(pattern=IDENTIFIER)]
@@ -32,7 +32,10 @@ class PoolKind(StrEnum):
 
     HOLDINGS = "holdings"
     UNISWAP_V2 = "uniswap_v2"
+    UNISWAP_V3 = "uniswap_v3"
+    CURVE = "curve"
     ERC4626 = "erc4626"
+    ACCOUNTS = "accounts"
 
 
 class Finality(StrEnum):
@@ -122,10 +125,10 @@ class ChainConfig(Part, frozen=True, kw_only=True):
         NodeUrl | None, Meta(description="Arbitrum: the sequencer's feed; a gap in its numbers is told.")
     ] = None
     quorum: Annotated[Count, Meta(description="Nodes that must agree before anything is released.")] = 1
+    verify_headers: Annotated[bool, Meta(description="A block's id must be the hash of its header, once one was.")] = True
     checkpoint: Annotated[Checkpoint | None, Meta(description="A block that every node must have, or it is refused.")] = None
     snapshot_every: Annotated[Count, Meta(description="Blocks between snapshots of detector state.")] = 100
     gas: GasConfig = msgspec.field(default_factory=GasConfig)
-    verify_headers: Annotated[bool, Meta(description="A block's id must be the hash of its header, once one was.")] = True
 
     @property
     def pinned(self) -> tuple[int, str] | None:
@@ -140,6 +143,10 @@ class Contract(Part, frozen=True, kw_only=True):
     kind: PoolKind = PoolKind.HOLDINGS
     role: Annotated[str, Meta(max_length=64)] = "pool"
     assets: tuple[Address, ...] = ()
+    asks: Annotated[
+        Mapping[Annotated[str, Meta(pattern=NAME)], Question],
+        Meta(description="Kind accounts: numbers it is asked for each block, by a name that invariants use."),
+    ] = {}
 
 
 class Integration(Part, frozen=True, kw_only=True):

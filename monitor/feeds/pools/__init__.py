@@ -6,12 +6,15 @@ from typing import Any, Protocol
 
 from detectors.events import PoolState, Position
 from monitor.chains.rpc import Ask
+from monitor.feeds.pools.accounts import Accounts
 from monitor.feeds.pools.base import Pool, Read
+from monitor.feeds.pools.curve import Curve
 from monitor.feeds.pools.erc4626 import Erc4626
 from monitor.feeds.pools.holdings import Holdings
 from monitor.feeds.pools.uniswap_v2 import UniswapV2
+from monitor.feeds.pools.uniswap_v3 import UniswapV3
 
-KINDS: dict[str, type[Pool]] = {kind.kind: kind for kind in (UniswapV2, Erc4626, Holdings)}
+KINDS: dict[str, type[Pool]] = {kind.kind: kind for kind in (UniswapV2, UniswapV3, Curve, Erc4626, Accounts, Holdings)}
 """Every kind by the name a configuration uses."""
 
 _FRAME = 200

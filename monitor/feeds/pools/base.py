@@ -4,7 +4,7 @@ Encoded by hand: every read here is a selector and at most one address, and web3
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple, Self
 
 from detectors.events import PoolState, Position
@@ -74,8 +74,8 @@ class Pool(ABC):
         self.assets = tuple(assets)
 
     @classmethod
-    def of(cls, contract: str, assets: Sequence[str] = ()) -> Self:
-        """The pool at this address; `assets` are the tokens the operator listed for it."""
+    def of(cls, contract: str, assets: Sequence[str] = (), asks: Mapping[str, str] | None = None) -> Self:  # noqa: ARG003
+        """The pool at this address; `assets` and `asks` are what the operator listed for it."""
         return cls(contract, assets)
 
     def facts(self) -> list[Read]:

@@ -7,12 +7,13 @@ import pytest
 from eth_utils.crypto import keccak
 
 from detectors.events import PoolState, Position
+from monitor.config.layout import PoolKind
 from monitor.demo.artifacts import ours, uniswap
 from monitor.demo.market import FOREVER, Market, open_market
 from monitor.demo.node import HttpNode
 from monitor.demo.wallet import ETHER, Wallet
 from monitor.errors import NodeError
-from monitor.feeds.pools import KINDS, Pools, base, erc4626, uniswap_v2
+from monitor.feeds.pools import KINDS, Pools, base, curve, erc4626, uniswap_v2, uniswap_v3
 from monitor.feeds.pools.base import NATIVE, Pool, account, number
 from monitor.feeds.pools.erc4626 import Erc4626
 from monitor.feeds.pools.holdings import DISCOVERED, Holdings
@@ -31,6 +32,17 @@ SIGNATURES = {
     uniswap_v2.K_LAST: "kLast()",
     erc4626.ASSET: "asset()",
     erc4626.TOTAL_ASSETS: "totalAssets()",
+    uniswap_v3.SLOT0: "slot0()",
+    uniswap_v3.LIQUIDITY: "liquidity()",
+    uniswap_v3.FEES0: "feeGrowthGlobal0X128()",
+    uniswap_v3.FEES1: "feeGrowthGlobal1X128()",
+    curve.COINS: "coins(uint256)",
+    curve.COINS_OLD: "coins(int128)",
+    curve.BALANCES: "balances(uint256)",
+    curve.BALANCES_OLD: "balances(int128)",
+    curve.VIRTUAL_PRICE: "get_virtual_price()",
+    curve.TOKEN: "token()",
+    curve.LP_TOKEN: "lp_token()",
 }
 
 
@@ -170,4 +182,4 @@ def test_worthless_tokens_cannot_fill_the_memory() -> None:
 
 def test_every_kind_is_known_by_its_name() -> None:
     assert {name: kind.kind for name, kind in KINDS.items()} == {name: name for name in KINDS}
-    assert set(KINDS) == {"uniswap_v2", "erc4626", "holdings"}
+    assert set(KINDS) == set(PoolKind)
