@@ -28,7 +28,8 @@ class Stakes(msgspec.Struct, frozen=True, kw_only=True):
     """What was at stake. `counts`: the economic part of the score is earned. `share`: largest uncompensated outflow, or None.
 
     `why`: outflow (of the victim), gain or price (what U made), free (somebody, `loser`, lost for nothing), debit (a payment
-    whose entry in the books was overwritten), paid (U was, while somebody waited), own (only its own token was sold), none.
+    whose entry in the books was overwritten), minted (twice, for nothing), paid (U was, while somebody waited), own (only its
+    own token was sold), none.
     """
 
     counts: bool
@@ -76,7 +77,7 @@ class Money:
             amount > 0 for victim in victims if victim in losses for amount in self._real(self.ledger.assets(victim)).values()
         )
         part, usd = self._relative(victims, asset, gain), self._usd(asset, gain)
-        costless = min(gains.values(), default=0) >= 0
+        costless = self.costless(victims)
         if share is not None and share > OUTFLOW_SHARE and (usd is not None or costless or not given):
             return Stakes(counts=True, share=share, why="outflow", asset=asset, gain=gain)
         if usd is not None and usd > GAIN_USD and (part is None or part > GAIN_SHARE):
@@ -97,13 +98,18 @@ class Money:
         return {asset: amount for asset, amount in changes.items() if asset not in self._worthless}
 
     def _best(self, victims: tuple[str, ...], gains: dict[str, int]) -> tuple[str | None, int]:
-        """The asset U gained most of, measured by what the victims lost of it."""
-        best: tuple[float, str | None, int] = (0.0, None, 0)
+        """The asset U gained most of: as a part of what the victims held of it, and, where that is unknown, of what they lost.
+
+        A grain of something else, left in U's hands on purpose, hides nothing.
+        """
+        best: tuple[float, float, str | None, int] = (0.0, 0.0, None, 0)
         for asset, gain in sorted(gains.items()):
             lost = -sum(min(0, self.ledger.net(asset, victim)) for victim in victims)
-            if gain > 0 and lost > 0 and min(gain / lost, 1.0) > best[0]:
-                best = (min(gain / lost, 1.0), asset, gain)
-        return best[1], best[2]
+            if gain > 0 and lost > 0:
+                found = (self._relative(victims, asset, gain) or 0.0, min(gain / lost, 1.0))
+                if found > best[:2]:
+                    best = (*found, asset, gain)
+        return best[2], best[3]
 
     def _relative(self, victims: tuple[str, ...], asset: str | None, gain: int) -> float | None:
         held = self.execution.context.balances.get(asset or "", {})
@@ -131,6 +137,10 @@ class Money:
                 asset, amount = min(changes.items(), key=lambda change: (change[1], change[0]))
                 return loser, asset, -amount
         return None
+
+    def costless(self, victims: tuple[str, ...]) -> bool:
+        """Did U, without the victims, give nothing of worth to anybody?"""
+        return min(self._real(self.ledger.party_gain(self.party.difference(victims))).values(), default=0) >= 0
 
     def within(self, first: int, end: int) -> Ledger:
         """The flows of the frames first..end-1 alone."""

@@ -72,7 +72,7 @@ def _shared(scale: Scale, contract: str, fellow: int, seen: Conflict) -> Verdict
         return None
     inner = scale.acts.ctx[seen.inner]
     victims = tuple(dict.fromkeys(a for a in (contract, ledger, inner) if a is not None and a not in scale.structure.known))
-    return scale.weigh("cross_contract", victims or (contract,), seen.outer, seen.inner, fellow, seen)
+    return scale.shared(victims or (contract,), seen.outer, seen.inner, fellow, seen)
 
 
 def _taken(scale: Scale, act: int, slot: int, value: int) -> Verdict:

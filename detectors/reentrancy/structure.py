@@ -22,6 +22,8 @@ EVERYDAY = frozenset(
 TOKEN_CALLS = EVERYDAY | {"0xd0e30db0", "0x2e1a7d4d"}  # deposit and withdraw, of a wrapped coin
 """What everybody asks of a token: it is no sign that two contracts keep their books together."""
 
+NOBODY: frozenset[str | None] = frozenset()
+
 SHALLOW = 48
 """Up to this depth a look along the path is cheaper than keeping a set of what is open."""
 
@@ -48,7 +50,7 @@ def glance(frames: Sequence[Frame], party: Iterable[str] = ()) -> bool:
         if ctx in path:
             if path[-1] != ctx:
                 return True
-            if frame.type in BORROWS_CODE and frame.to in mine and frame.to != ctx:
+            if frame.type in BORROWS_CODE and frame.to != ctx and (frame.to in mine or named(frame.to, frames[frame.parent])):
                 return True
         elif depth > 1 and (ctx in mine or (frame.selector == BALANCE_OF and _looks_up(frame, path))):
             return True
@@ -62,6 +64,11 @@ def _looks_up(frame: Frame, path: list[str | None]) -> bool:
     """Does somebody read the balance of a contract that waits further up?"""
     holder = argument(frame)
     return holder is not None and holder in path and path[-1] != holder
+
+
+def named(code: str | None, entry: Frame) -> bool:
+    """Is this address written in the call data of the frame?"""
+    return code is not None and entry.input is not None and code[2:] in entry.input
 
 
 def argument(frame: Frame, index: int = 0) -> str | None:
@@ -92,9 +99,12 @@ class Structure:
         self._mine: list[int] = []
         self._again: list[int] = []
         self._serves: list[int] = []
+        self._visitor: list[int] = []
+        self._paid: dict[int, set[str | None]] = {}
         self.operated = self._operated()
         self._first: list[int] = []
         self._index()
+        self._payments()
         self.outers: dict[int, tuple[int, ...]] = {}
         self.peers: dict[int, tuple[int, ...]] = {}
         self.fellows: set[int] = set()
@@ -112,7 +122,7 @@ class Structure:
         return bool(self.outers or self.looks or self.hosts)
 
     def _index(self) -> None:
-        """Per activation: the nearest one above (or itself) that is ours, and the nearest whose contract was open before."""
+        """Per activation: the nearest above (or itself) that is ours, that was open before, that visits; and whom it pays."""
         acts = self.acts
         for me, ctx in enumerate(acts.ctx):
             above = acts.parent[me]
@@ -123,6 +133,9 @@ class Structure:
             again = strange and acts.outer[me] >= 0
             self._again.append(me if again else self._again[above] if above >= 0 else -1)
             self._first.append(acts.far[me][0] if acts.far[me] else me)
+            # Whoever called the host before it was called by it comes as a visitor; a host that is called back does not.
+            comes = self._mine[me] == me or (again and self._first[me] < self._first[above])
+            self._visitor.append(me if comes else self._visitor[above] if above >= 0 else -1)
 
     def _operated(self) -> frozenset[str]:
         """Contracts that U calls by name, tokens' everyday calls aside: provenance (R4) as far as the trace itself shows it.
@@ -143,6 +156,14 @@ class Structure:
             and frame.ctx not in self.party
             and frame.ctx not in self.known
         )
+
+    def _payments(self) -> None:
+        """Whom each activation sends ether, or tokens of its own."""
+        for i, frame in enumerate(self.frames):
+            if frame.parent >= 0 and self.alive[i] and frame.type == CALL:
+                to = frame.ctx if frame.value else argument(frame) if frame.selector == TRANSFER else None
+                if to is not None:
+                    self._paid.setdefault(self.acts.of[frame.parent], set()).add(to)
 
     def surely(self, fellow: int, outer: int) -> bool:
         """Is this outsider one by R3 or by known provenance, rather than only because U operates it?"""
@@ -197,9 +218,13 @@ class Structure:
         return found
 
     def _hosting(self) -> frozenset[int]:
-        """Activations of strangers to U that wait while one of U, called by them, runs."""
-        parents = {self.acts.parent[me] for me, mine in enumerate(self._mine) if mine == me}
+        """Activations of strangers to U that wait while a visitor, called by them, runs."""
+        parents = {self.acts.parent[me] for me, visitor in enumerate(self._visitor) if visitor == me}
         return frozenset(act for act in parents if act >= 0 and self._mine[act] != act)
+
+    def ours(self, act: int) -> bool:
+        """Is this an activation of U?"""
+        return self._mine[act] == act
 
     def _outermost(self, hosts: frozenset[int]) -> Iterator[int]:
         """The hosts that wait inside fewer than `NEAR` others, in order: each activation is then looked at a few times only."""
@@ -220,9 +245,9 @@ class Structure:
         met: dict[str | None, tuple[int, int]] = {}
         for act in range(host + 1, acts.last[host] + 1):
             ctx, selector = acts.ctx[act], self.frames[acts.entry[act]].selector
-            if self._mine[act] > host:
-                if ctx in before and selector not in TOKEN_CALLS and self._mine[act] != act:
-                    met.setdefault(ctx, (act, self._mine[act]))
+            if (visitor := self._visitor[act]) > host:
+                if ctx in before and selector not in TOKEN_CALLS and visitor != act:
+                    met.setdefault(ctx, (act, visitor))
             elif ctx in met and not acts.static[act]:
                 return met[ctx]
             elif not met and selector not in TOKEN_CALLS:
@@ -230,11 +255,11 @@ class Structure:
         return None
 
     def on_behalf(self, act: int) -> tuple[list[int], list[int]]:
-        """Who has an access in `act` made: the strangers above it (nearest first) up to U, and the hosts that wait above U.
+        """Who has an access in `act` made: the strangers above it (nearest first) up to a visitor, and the hosts above that.
 
-        Both bounded: the nearest `NEAR` callers, the hosts among the nearest contracts of U.
+        Both bounded: the nearest `NEAR` callers, the hosts of the nearest visitors.
         """
-        ours = self._mine[act]
+        ours = self._visitor[act]
         chain: list[int] = []
         if ours == act:
             return [], []
@@ -250,7 +275,7 @@ class Structure:
             at = self.acts.parent[ours]
             if at in self.hosts and self.acts.ctx[at] != here:
                 waiting.append(at)
-            ours = self._mine[at] if at >= 0 else -1
+            ours = self._visitor[at] if at >= 0 else -1
         return chain, waiting
 
     def may_lose(self, contract: str | None) -> bool:
@@ -274,9 +299,27 @@ class Structure:
         if ours > outer:  # one of U explains the sandwich better than any protocol that happens to wait twice
             return ours
         if self.acts.ctx[outer] in self.party:  # sent straight to it: who stands above is then no sign of an attacker
-            return -1
+            return self._twice(outer, inner)
         found = self._repeated(outer, start, contract)
-        return found if found >= 0 else self._served(outer, start)
+        if found < 0:
+            found = self._served(outer, start)
+        return found if found >= 0 else self._twice(outer, inner)
+
+    def _twice(self, outer: int, inner: int) -> int:
+        """The nearest contract between that is paid by both, by the inner one while the outer one pays it.
+
+        It need not be anybody's: whoever is paid again in the middle of being paid is the one to look at. As with what U
+        operates, that counts only together with an economic loss.
+        """
+        twice = self._paid.get(outer, NOBODY) & self._paid.get(inner, NOBODY)
+        at = self.acts.parent[inner] if twice else -1
+        for _ in range(LOOKS):
+            if at <= outer:
+                return -1
+            if self.acts.ctx[at] in twice and self.acts.ctx[at] not in self.known:
+                return at
+            at = self.acts.parent[at]
+        return -1
 
     def _served(self, outer: int, start: int) -> int:
         """The nearest contract between that U operates in this transaction."""

@@ -21,12 +21,7 @@ def verdicts(scale: Scale) -> Iterator[Verdict]:
             if found is not None and (found.kind, found.victims, round(100 * found.confidence)) not in met:
                 met.add((found.kind, found.victims, round(100 * found.confidence)))
                 yield found
-    for host, (inner, fellow) in structure.shared.items():
-        contract, ledger = scale.acts.ctx[host], scale.acts.ctx[inner]
-        if contract is not None and ledger is not None and structure.alive[scale.acts.entry[inner]]:
-            callers = structure.consumers(scale.acts.parent[inner], fellow, ledger)
-            victims = scale.victims(contract, [inner, *callers])
-            yield scale.weigh("cross_contract", victims, host, inner, fellow)
+    yield from _shared(scale)
     for outer, reader, frame in structure.looks:
         contract = scale.acts.ctx[outer]
         fellow = structure.outside(outer, reader, contract)
@@ -35,6 +30,19 @@ def verdicts(scale: Scale) -> Iterator[Verdict]:
         consumers = [c for c in structure.consumers(reader, fellow, contract) if _moved_on(scale, c, frame, outer, fellow)]
         if consumers:
             yield scale.weigh("balance", scale.victims(contract, consumers), outer, reader, fellow)
+
+
+def _shared(scale: Scale) -> Iterator[Verdict]:
+    """Books that two contracts keep in a third, as far as the call tree shows it."""
+    structure = scale.structure
+    for host, (inner, fellow) in structure.shared.items():
+        contract, ledger = scale.acts.ctx[host], scale.acts.ctx[inner]
+        if contract is not None and ledger is not None and structure.alive[scale.acts.entry[inner]]:
+            callers = structure.consumers(scale.acts.parent[inner], fellow, ledger)
+            victims = scale.victims(contract, [inner, *callers])
+            found = scale.shared(victims, host, inner, fellow)
+            if found is not None:
+                yield found
 
 
 def _pair(scale: Scale, outer: int, inner: int) -> Verdict | None:

@@ -71,6 +71,7 @@ class Scale:
         self.money = Money(structure, handed=bool(self.rewards))
         self.design = Design(structure, self.money)
         self.payers = _payers(structure)
+        self.mints = _mints(structure)
         self.turns = _turns(self.acts, self.frames, self.payers)
 
     def weigh(
@@ -85,8 +86,11 @@ class Scale:
             structural = 0.0
         if own:
             stakes = msgspec.structs.replace(stakes, counts=False, why="own", loser=None)
-        if seen is not None and not own and not stakes.counts and self._overwrote_a_debit(seen):
-            stakes = msgspec.structs.replace(stakes, counts=True, why="debit")
+        if seen is not None and not own and not stakes.counts:
+            if self._overwrote_a_debit(seen):
+                stakes = msgspec.structs.replace(stakes, counts=True, why="debit")
+            elif self._minted_twice(outer, inner) and self.money.costless(victims):
+                stakes = msgspec.structs.replace(stakes, counts=True, why="minted")
         conflict, economics = CONFLICT if seen is not None else 0.0, ECONOMICS if stakes.counts else 0.0
         confidence, turns = structural + conflict + economics, self._turns(inner)
         if structural and seen is None and not stakes.counts and self._paid_inside(inner, fellow):
@@ -112,6 +116,17 @@ class Scale:
             stakes=stakes,
             seen=seen,
         )
+
+    def shared(
+        self, victims: tuple[str, ...], host: int, inner: int, fellow: int, seen: Conflict | None = None
+    ) -> Verdict | None:
+        """Books kept in a third contract, between `host` and who came while it waited.
+
+        Of strangers only with a loss: protocols call each other back, and keep books together, all day long.
+        """
+        if not self.structure.ours(fellow) and not self.money.stakes(victims).counts:
+            return None
+        return self.weigh("cross_contract", victims, host, inner, fellow, seen)
 
     def victims(self, contract: str, consumers: list[int]) -> tuple[str, ...]:
         """The contract, and those who acted on what it showed."""
@@ -139,6 +154,11 @@ class Scale:
         if seen.rule != "R2" or seen.read is None or seen.left is None or seen.written is None:
             return False
         return seen.left < seen.read <= seen.written and seen.inner in self.payers
+
+    def _minted_twice(self, outer: int, inner: int) -> bool:
+        """Did both calls of one contract mint something of its own for U or the outsider?"""
+        contract = self.acts.ctx[outer]
+        return contract == self.acts.ctx[inner] and outer in self.mints and inner in self.mints
 
     def _turns(self, inner: int) -> int:
         """How many nested entries by the inner call's selector moved value out of a contract that ended with less."""
@@ -175,6 +195,18 @@ def _payers(structure: Structure) -> set[int]:
         if pays or frame.selector == TRANSFER:
             paid.add(structure.acts.of[frame.parent])
     return paid
+
+
+def _mints(structure: Structure) -> set[int]:
+    """Activations that made something new of their own contract, a token or a piece, and gave it to somebody."""
+    made = set()
+    for step in structure.execution.steps:
+        if not isinstance(step, Log) or not structure.alive[step.frame] or len(step.topics) < 3 or step.topics[0] != MOVED:
+            continue
+        source, taker = ("0x" + topic[-40:] for topic in step.topics[1:3])
+        if source == ZERO != taker:
+            made.add(structure.acts.of[step.frame])
+    return made
 
 
 def _rewards(structure: Structure) -> tuple[dict[str | None, list[tuple[int, int]]], set[int]]:

@@ -7,6 +7,7 @@ import sys
 
 import structlog
 
+from monitor.errors import SeawallError
 from tests.scenarios import ways
 from tests.scenarios.scenario import Scenario, corpus
 
@@ -29,7 +30,13 @@ async def show(scenarios: list[Scenario], variations: int, seed: int, wanted: li
     for scenario in scenarios:
         say(f"{scenario.number:>4} {scenario.name}")
         for variation in range(min(variations, scenario.variations or variations)):
-            for o in await ways.run(scenario, variation, ways=wanted, seed=seed):
+            try:
+                outcomes = await ways.run(scenario, variation, ways=wanted, seed=seed)
+            except (SeawallError, AssertionError) as error:
+                say(f"     {variation} FAILED: {error}   <--")
+                wrong += 1
+                continue
+            for o in outcomes:
                 bad = o.false == "pause" or (o.false == "warn" and o.way != ways.DEGRADED)
                 bad |= o.attack and (o.verdict in {"clear", "info"} or (not o.paused and o.way != ways.DEGRADED))
                 wrong += bad

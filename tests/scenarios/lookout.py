@@ -134,6 +134,14 @@ class Lookout:
 
         await self.witness.until(there, f"block {block}")
 
+    async def listening(self) -> None:
+        """Wait until it hears of pending transactions: what was announced before belongs to nobody's measure."""
+
+        def there() -> bool:
+            return self.life.watch is not None and self.life.watch.feeds.pending._queue is not None
+
+        await self.witness.until(there, "the pending feed")
+
 
 def configured(staged: Staged, ws: str, folder: Path) -> Config:
     """The scenario's `seawall.yaml`."""

@@ -126,6 +126,7 @@ class Play:
         head = await self._head()
         self._now = int(head["timestamp"], 16)
         await self._seen(head["hash"])
+        await asyncio.gather(*(look.listening() for look in self.lookouts))
 
     async def through(self) -> None:
         """Every block of the scenario: announced, judged, mined, judged."""
@@ -196,7 +197,7 @@ class Play:
         ours = [one for one in said if self._guilty(one) or (scenario.attacks and not one.tx)]
         honest = [one for one in said if one.tx and not self._guilty(one)] if scenario.attacks else said
         right = [f for one in ours for f in one.findings if (f.detector == "reentrancy") == (scenario.family == REENTRANCY)]
-        wrong = [f for one in honest for f in one.findings]
+        wrong = [f for one in honest for f in one.findings if f.kind != "unjudged"]  # who could not look suspects nobody
         told = verdict(right) if scenario.attacks else verdict(wrong)
         unjudged = any(one.unjudged for one in ours)
         if told in {Verdict.CLEAR, Verdict.INFO} and (unjudged or look.blind) and scenario.attacks:
@@ -212,7 +213,7 @@ class Play:
             attack=scenario.attacks,
             verdict=told,
             detected=told in {Verdict.WARN, Verdict.PAUSE},
-            paused=told is Verdict.PAUSE,
+            paused=verdict(f for one in ours for f in one.findings) is Verdict.PAUSE,
             kind_right=any(f.kind in scenario.kinds for f in strong),
             named=best is not None and bool(set(best.victims) & set(self.staged.victims)),
             all_named=set(self.staged.victims) <= named,

@@ -23,8 +23,9 @@ contract Shell {
         _run();
     }
 
+    /// A mere payment with the stipend of `transfer` buys no code.
     receive() external payable {
-        _run();
+        if (gasleft() > 3000) _run();
     }
 
     function _run() private {
