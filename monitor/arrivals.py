@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -12,11 +12,13 @@ from detectors.events import Gap, Position, Stage, Transaction, Unjudged
 from detectors.execution import Execution
 from monitor import metrics
 from monitor.attention import Attention
+from monitor.errors import NodeBusy, NodeError
 from monitor.feeds.executions import LATE, OVERSIZE, UNREACHABLE, Executions
 from monitor.feeds.flashblocks import Flashblocks
 from monitor.feeds.pending import Pending
 from monitor.judging import Judging
 from monitor.newest import Newest
+from monitor.places import Places
 from monitor.turns import Turns
 
 log = structlog.get_logger()
@@ -26,6 +28,9 @@ NEAR_AT_ONCE, FAR_AT_ONCE = 4, 3
 
 WAITING = 20_000
 """Pending transactions that may wait to be simulated; beyond, they are shed and counted as unjudged."""
+
+TRIES = 3
+"""How often one that is too late is tried, at most."""
 
 RECONNECT_WITHIN = 2.0
 """Seconds that a simulation cut off waits for its connection to come back."""
@@ -41,6 +46,9 @@ class Connection(Protocol):
 
     async def ready(self) -> object:
         """Wait until it is open."""
+
+    def drop(self, error: NodeError) -> None:
+        """End it: another one is made."""
 
 
 class Arrivals:
@@ -63,8 +71,7 @@ class Arrivals:
         self.chain = newest.chain
         self.pending = pending
         self.executions = executions
-        self.connection = connection
-        self.aside = aside
+        self._connections = {True: connection, False: aside}
         self.judging = judging
         self.newest = newest
         self.watched = watched
@@ -74,6 +81,10 @@ class Arrivals:
         self.flashblocks: Flashblocks | None = None
         """The block being built, where the chain shows it."""
         self._turns = Turns(WAITING)
+        self._places = {True: Places(NEAR_AT_ONCE), False: Places(FAR_AT_ONCE)}
+        self._tries: dict[str, int] = {}
+        """How often transactions were too late or too long, while they are tried once more."""
+        self._retry: set[str] = set()
         self._again: set[str] = set()
         """Transactions that are to be judged once more, on the block that was being judged when they were."""
 
@@ -83,17 +94,19 @@ class Arrivals:
             tasks.create_task(self._arrive(), name=f"{self.chain}/pending")
             if self.flashblocks is not None:
                 tasks.create_task(self._promised(self.flashblocks), name=f"{self.chain}/flashblocks")
-            tasks.create_task(self._simulate_all(NEAR_AT_ONCE, near=True), name=f"{self.chain}/simulations")
-            tasks.create_task(self._simulate_all(FAR_AT_ONCE, near=False), name=f"{self.chain}/simulations aside")
+            tasks.create_task(self._simulate_all(near=True), name=f"{self.chain}/simulations")
+            tasks.create_task(self._simulate_all(near=False), name=f"{self.chain}/simulations aside")
 
     @property
     def waiting(self) -> int:
         """Pending transactions that wait to be simulated."""
         return self._turns.size
 
-    def mined(self, transactions: Iterable[str]) -> None:
+    def mined(self, transactions: Sequence[str]) -> None:
         """A block with these was judged: they need no simulation any more."""
         self._turns.forget(transactions)
+        for tx_id in transactions:
+            self._tries.pop(tx_id, None)
 
     async def _arrive(self) -> None:
         """What the pending feed gives: transactions to simulate, fates to judge, losses to admit."""
@@ -128,9 +141,9 @@ class Arrivals:
                 unjudged = Unjudged(chain=self.chain, at=now, id=tx.id, stage=tx.stage, reason=SHED, touches=touches)
                 await self.judging.take(unjudged)
 
-    async def _simulate_all(self, places: int, *, near: bool) -> None:
+    async def _simulate_all(self, *, near: bool) -> None:
         """A few side by side, in turn."""
-        free = asyncio.Semaphore(places)
+        places = self._places[near]
 
         async def once_settled(tx: Transaction) -> None:
             await self.newest.settled()
@@ -146,15 +159,34 @@ class Arrivals:
                 metrics.UNJUDGED.labels(self.chain, "error").inc()
                 log.exception("simulation_failed", chain=self.chain, tx=tx.id, error=str(error))
             finally:
+                places.leave(tx.id)
                 self._turns.done(tx)
-                free.release()
+                if tx.id in self._retry:
+                    self._retry.discard(tx.id)
+                    self._offer(tx)
 
         async with asyncio.TaskGroup() as tasks:
             while True:
-                await free.acquire()
+                await places.room()
                 tx = await self._turns.take(near=near)
+                await places.room()
+                places.enter(tx.id)
                 metrics.QUEUE_DEPTH.labels("simulate").set(self._turns.size)
                 tasks.create_task(one(tx), name=f"{self.chain}/simulate")
+
+    def _excused(self, tx: Transaction, reason: str, *, near: bool) -> bool:
+        """It was too late or too long. May that have been another's fault? Then it is tried once more, and does not count yet.
+
+        One that was late alone counts, comes last from now on, and is tried a last time: the node may have had enough to do.
+        """
+        beside = self._places[near].failed(tx.id)
+        tries = self._tries[tx.id] = self._tries.get(tx.id, 0) + 1
+        excused = beside and tries == 1
+        if excused or (reason != OVERSIZE and tries < TRIES):
+            self._retry.add(tx.id)
+        else:
+            del self._tries[tx.id]
+        return excused
 
     def _learn(self, tx: Transaction, *, costly: bool) -> None:
         """Who was costly comes last from now on: its sender, and the contract, unless others need that one."""
@@ -176,10 +208,14 @@ class Arrivals:
         before = self.pending.before(tx)
         first = await self._simulated(tx, head, before, near=near)
         if isinstance(first, Unjudged):
+            costly = first.reason in _COSTLY
+            if costly and self._excused(tx, first.reason, near=near):
+                return False
             metrics.UNJUDGED.labels(self.chain, first.reason).inc()
             touches = tuple(dict.fromkeys((*first.touches, *self.attention.named(tx))))
             await self.judging.take(msgspec.structs.replace(first, touches=touches))
-            return first.reason in _COSTLY
+            return costly
+        self._tries.pop(tx.id, None)
         judged, _ = await self.judging.take(first)
         self.attention.saw(first, named=bool(self.attention.named(tx)))
         if judged.wants and not judged.trips:
@@ -194,15 +230,30 @@ class Arrivals:
         self, tx: Transaction, head: Position, before: Sequence[Transaction], *, near: bool
     ) -> Execution | Unjudged:
         """Once more after a reconnect: another's trace, too long for any connection, may have ended ours under us."""
-        first = await self.executions.simulate(tx, head, before, aside=not near)
+        places, loop = self._places[near], asyncio.get_running_loop()
+        began = loop.time()
+        long = places.long or self._places[not near].long
+        hurry = None if long is None else loop.call_later(long, self._hurry, tx, near)
+        try:
+            first = await self.executions.simulate(tx, head, before, aside=not near)
+        finally:
+            if hurry is not None:
+                hurry.cancel()
+        if isinstance(first, Execution):
+            places.answered(loop.time() - began)
         if isinstance(first, Execution) or first.reason != UNREACHABLE:
             return first
         try:
             async with asyncio.timeout(RECONNECT_WITHIN):
-                await (self.connection if near else self.aside).ready()
+                await self._connections[near].ready()
         except TimeoutError:
             return first
         return await self.executions.simulate(tx, head, before, aside=not near)
+
+    def _hurry(self, tx: Transaction, near: bool) -> None:  # noqa: FBT001 - called by the loop
+        """This one is long in coming and others wait behind it: leave the node alone with it, and ask them elsewhere."""
+        if self._places[near].shared and tx.id not in self._tries:
+            self._connections[near].drop(NodeBusy("a simulation took too long with others behind it"))
 
     async def _look_again(self, first: Execution, head: Position, tx: Transaction, before: Sequence[Transaction]) -> None:
         found = await self.executions.storage(first, head, tx, before)

@@ -28,6 +28,10 @@ class NodeSilent(NodeError):
     """No answer before the deadline."""
 
 
+class NodeBusy(NodeSilent):
+    """It is at one long answer, on a connection where others wait: we leave it alone with that and ask them on another."""
+
+
 class NodeGarbled(NodeError):
     """An answer that is not JSON-RPC, or not of the shape the method promises."""
 

@@ -19,7 +19,7 @@ from monitor.chains import wire
 from monitor.chains.evm import Caller
 from monitor.chains.identity import Identity, Pinned
 from monitor.chains.rpc import MIB, Ask, Pushed, Rpc, Subscription
-from monitor.errors import NodeError, NodeSilent, NodeUnreachable, RpcRefused, WrongChain
+from monitor.errors import NodeBusy, NodeError, NodeOversize, NodeSilent, NodeUnreachable, RpcRefused, WrongChain
 from monitor.stream import Queue
 
 log = structlog.get_logger()
@@ -33,7 +33,7 @@ ANSWERS_WITHIN = 1.0
 """Seconds the first answer of a connection may take; doubles with each try until the node is given the longest."""
 LONGEST_ANSWER = 8.0
 LANES = {
-    "heads": 64 * MIB, "pending": 4 * MIB, "requests": 64 * MIB, "simulations": 9 * MIB, "aside": 9 * MIB, "traces": 64 * MIB
+    "heads": 64 * MIB, "pending": 4 * MIB, "requests": 64 * MIB, "simulations": 9 * MIB, "aside": 9 * MIB, "traces": 32 * MIB
 }  # fmt: skip
 """The longest message each connection takes: logs and traces are long, a pending transaction is not.
 
@@ -180,6 +180,8 @@ class Lane:
             self._changed()
 
     def _wait(self, error: NodeError) -> float:
+        if isinstance(error, NodeOversize | NodeBusy):
+            return FIRST_WAIT[0]  # a question's fault and not the node's: others wait to be asked
         if isinstance(error, WrongChain):
             return random.uniform(WRONG_CHAIN_WAIT / 2, WRONG_CHAIN_WAIT)  # noqa: S311 - jitter, no secret
         wait: float = min(LONGEST_WAIT, random.uniform(*FIRST_WAIT) * 2**self._tries)  # noqa: S311 - jitter, no secret

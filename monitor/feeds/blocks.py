@@ -15,10 +15,10 @@ from detectors.execution import Execution
 from monitor.chains.traces import Origin, Words, calltracer, parity, receipts
 from monitor.chains.traces.words import is_error, text
 from monitor.errors import TraceUnreadable
-from monitor.feeds.singly import Singly, nested
-from monitor.feeds.tracing import DEEP, LATE, MOST_BYTES, OVERSIZE, REFUSED, Caller, Failed, ask, decoded, unjudged, why
+from monitor.feeds.singly import Singly
+from monitor.feeds.tracing import DEEP, LATE, MOST_BYTES, OVERSIZE, REFUSED, Caller, Failed, ask, decoded, nested, unjudged, why
 
-MOST_ROWS = 60 << 20
+MOST_ROWS = 31 << 20
 """Bytes taken of a whole block's rows, or of its receipts: almost what a connection takes. Of one transaction `MOST_BYTES`."""
 
 A_HUNDRED = 100
@@ -163,14 +163,14 @@ class Blocks:
             raise Failed(REFUSED)
         turns, made = _Turns(), []
         for one, origin in zip(listed, origins, strict=True):
-            made.append(self._listed(one, origin))
+            made.append(await self._listed(one, origin))
             await turns.pause()
         return made
 
-    def _listed(self, one: _Traced, origin: Origin) -> Execution | Unjudged:
+    async def _listed(self, one: _Traced, origin: Origin) -> Execution | Unjudged:
         if is_error(one.error) or not one.result:
             return unjudged(origin, LATE if "timeout" in (text(one.error) or "") else REFUSED)
-        return nested(bytes(one.result), origin, self._words)
+        return await nested(bytes(one.result), origin, self._words)
 
     async def _each(self, origins: Sequence[Origin], *, patient: bool = False) -> list[Execution | Unjudged]:
         """One call a transaction, all of them within one block's deadline."""

@@ -15,7 +15,20 @@ from monitor.errors import NodeError, TraceUnreadable
 from monitor.feeds import overlay
 from monitor.feeds.blocks import Blocks
 from monitor.feeds.contexts import Contexts
-from monitor.feeds.tracing import CROWDED, LATE, OVERSIZE, REFUSED, UNREACHABLE, Caller, Failed, ask, decoded, unjudged, why
+from monitor.feeds.tracing import (
+    CROWDED,
+    LATE,
+    OVERSIZE,
+    REFUSED,
+    UNREACHABLE,
+    Caller,
+    Failed,
+    ask,
+    decoded,
+    nested,
+    unjudged,
+    why,
+)
 
 __all__ = ["CROWDED", "LATE", "OVERSIZE", "PREDECESSORS", "REFUSED", "UNREACHABLE", "Executions"]
 
@@ -128,11 +141,10 @@ class Executions:
         try:
             options = {**calltracer.TRACER, **await self._overrides(rpc, before, head)}
             raw = await ask(rpc, "debug_traceCall", [_call(tx), _at(head), options], self._trace_within)
-            return calltracer.read(decoded(raw, calltracer.CallFrame), origin, self._words)
         except Failed as failed:
             return unjudged(origin, failed.reason, tx.to)
-        except TraceUnreadable as error:
-            return unjudged(origin, why(error), tx.to)
+        found = await nested(raw, origin, self._words)
+        return found if isinstance(found, Execution) or tx.to is None else msgspec.structs.replace(found, touches=(tx.to,))
 
     async def _overrides(self, rpc: Caller, before: Sequence[Transaction], head: Position) -> dict[str, object]:
         """The state that `before` leaves on top of `head`, as a tracer's option; nothing for nothing.

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from detectors.events import Unjudged
 from detectors.execution import Execution
 from monitor.chains.traces import Origin, Words, calltracer
-from monitor.errors import TraceUnreadable
-from monitor.feeds.tracing import LATE, OVERSIZE, UNREACHABLE, Caller, Failed, ask, decoded, unjudged, why
+from monitor.feeds.tracing import LATE, OVERSIZE, UNREACHABLE, Caller, Failed, ask, nested, unjudged
 
 AT_ONCE = 4
 """Transactions asked for side by side."""
@@ -83,15 +82,5 @@ class Singly:
                     return unjudged(origin, failed.reason)
                 await asyncio.sleep(RECONNECTED)
             else:
-                return nested(raw, origin, self._words)
+                return await nested(raw, origin, self._words)
         return unjudged(origin, LATE)
-
-
-def nested(raw: bytes, origin: Origin, words: Words) -> Found:
-    """A transaction's nested frames as an execution, or why they are none."""
-    try:
-        return calltracer.read(decoded(raw, calltracer.CallFrame), origin, words)
-    except Failed as failed:
-        return unjudged(origin, failed.reason)
-    except TraceUnreadable as error:
-        return unjudged(origin, why(error))

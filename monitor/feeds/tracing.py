@@ -1,11 +1,13 @@
 """Asking a node for a trace: its bytes, in time and of a size we take, or one of a short list of reasons why not."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from detectors.events import Stage, Unjudged
+from detectors.execution import Execution
 from monitor.chains.rpc import Ask
-from monitor.chains.traces import Origin
+from monitor.chains.traces import Origin, Words, calltracer
 from monitor.chains.traces.words import decode
 from monitor.errors import NodeError, NodeGarbled, NodeOversize, NodeSilent, RpcRefused, TraceUnreadable
 
@@ -60,6 +62,22 @@ def decoded(raw: bytes, kind: Any) -> Any:  # noqa: ANN401 - `kind` decides
         return decode(raw, kind)
     except TraceUnreadable as error:
         raise Failed(why(error)) from error
+
+
+async def nested(raw: bytes, origin: Origin, words: Words) -> Execution | Unjudged:
+    """A transaction's nested frames as an execution, or why they are none. A long one is read by turns with other tasks."""
+    try:
+        unfolding = calltracer.unfold(decoded(raw, calltracer.CallFrame), words)
+        while True:
+            try:
+                next(unfolding)
+            except StopIteration as done:
+                return origin.execution(*done.value)
+            await asyncio.sleep(0)
+    except Failed as failed:
+        return unjudged(origin, failed.reason)
+    except TraceUnreadable as error:
+        return unjudged(origin, why(error))
 
 
 def why(error: TraceUnreadable) -> str:

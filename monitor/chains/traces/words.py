@@ -21,6 +21,9 @@ DEEP = 5000
 DATA = 2 + 2 * 516
 """Characters kept of call data and outputs: 0x, a selector and sixteen words."""
 
+MENDED = 2 << 20
+"""Bytes of a document with half characters that are worth a second reading; a longer one is as unreadable as it came."""
+
 _SURROGATES = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _ADDRESS, _SELECTOR = 42, 10
 _MOST = 1 << 256
@@ -43,7 +46,7 @@ def decode(data: bytes | msgspec.Raw, kind: type[T]) -> T:
     except RecursionError:
         raise TraceUnreadable("nested deeper than 1,024 frames", deep=True) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        mended = _mend(bytes(data))
+        mended = _mend(bytes(data)) if len(data) <= MENDED else None
         if mended is None:
             raise TraceUnreadable(_sentence(error)) from None
     try:

@@ -194,7 +194,7 @@ async def test_a_trace_too_long_for_any_connection_does_not_keep_the_chain_from_
         await node.ask("anvil_setAutomine", ON)
         monster = await node.deploy(*MONSTER)
         await node.ask("anvil_setAutomine", OFF)
-        big = await node.send(monster, gas=hex(4_500_000))
+        big = await node.send(monster, gas=hex(2_400_000))
         small = [await node.send(node.me, value=3) for _ in range(3)]
         await node.ask("evm_mine")
         position, txs = await newest(node)
