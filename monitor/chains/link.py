@@ -19,7 +19,7 @@ from monitor.chains import wire
 from monitor.chains.evm import Caller
 from monitor.chains.identity import Identity, Pinned
 from monitor.chains.rpc import MIB, Ask, Pushed, Rpc, Subscription
-from monitor.errors import NodeBusy, NodeError, NodeOversize, NodeSilent, NodeUnreachable, RpcRefused, WrongChain
+from monitor.errors import NodeBusy, NodeError, NodeOversize, NodeSilent, NodeUnreachable, WrongChain
 from monitor.stream import Queue
 
 log = structlog.get_logger()
@@ -137,8 +137,8 @@ class Lane:
                 error = failed
             self._down(error)
             wait = self._wait(error)
-            if not isinstance(error, WrongChain | RpcRefused):
-                await self._pulse.sleep(wait)
+            if not isinstance(error, WrongChain):
+                await self._pulse.sleep(wait)  # a sibling that lasts says that a limit is over, too
             else:
                 await asyncio.sleep(wait)
 

@@ -164,7 +164,7 @@ class Ordeal:
             if fault.kind == "node_frozen":
                 twin.thaw()
             else:
-                await self.chain.revive(node, behind=self._dice.randint(0, LOST_ORDERS))
+                await self._revive(node, behind=self._dice.randint(0, LOST_ORDERS))
         await asyncio.sleep(self._dice.uniform(0.0, 0.3))
         async with self._lock:
             await self.chain.catch_up()
@@ -186,5 +186,8 @@ class Ordeal:
     async def _deaths(self, nodes: list[int], *, away: bool) -> None:
         async with self._lock:
             for number in nodes:
-                await (self.chain.nodes[number].kill() if away else self.chain.revive(number, behind=0))
+                await (self.chain.nodes[number].kill() if away else self._revive(number, behind=0))
             await self.chain.catch_up()
+
+    async def _revive(self, node: int, *, behind: int) -> None:
+        self.proxies[node].upstream = await self.chain.revive(node, behind=behind)

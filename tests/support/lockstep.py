@@ -40,9 +40,9 @@ class Twin:
         self.frozen = False
 
     @classmethod
-    async def start(cls, genesis: int, port: int | None = None) -> Self:
+    async def start(cls, genesis: int) -> Self:
         """A node that knows nothing but its genesis (unix seconds)."""
-        node = await Anvil.start("--no-mining", "--timestamp", str(genesis), port=port)
+        node = await Anvil.start("--no-mining", "--timestamp", str(genesis))
         return cls(node, await Rpc.connect(node.ws, provider="chaos", chain=CHAIN, max_size=64 * MIB))
 
     @property
@@ -138,11 +138,11 @@ class Lockstep:
         """Take the newest blocks away: the chain is shorter for a while."""
         await self.order("anvil_rollback", depth)
 
-    async def revive(self, number: int, *, behind: int) -> None:
-        """A killed node is back on its port, at first without the newest `behind` orders."""
-        twin = await Twin.start(self.genesis, self.nodes[number].node.port)
-        self.nodes[number] = twin
+    async def revive(self, number: int, *, behind: int) -> str:
+        """A killed node is back, at first without the newest `behind` orders; where it is. It is not seen before it knows the rest."""
+        twin = self.nodes[number] = await Twin.start(self.genesis)
         await twin.obey(self.orders[: max(0, len(self.orders) - behind)])
+        return twin.node.ws
 
     async def catch_up(self) -> None:
         """Those that are up learn what they missed."""
