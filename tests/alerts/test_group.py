@@ -4,8 +4,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.base import RANK, Kind, Notification
+from alerts.base import RANK, Kind, Notification, Withdrawal
 from alerts.group import Groups, fold
+from alerts.render import withdrawn
 from detectors.base import Severity
 from tests.support.notices import finding, told
 
@@ -80,3 +81,34 @@ def test_an_open_incident_is_never_told_as_less_than_its_worst_and_a_repeat_is_n
 def test_the_state_is_a_plain_value_that_survives_a_disk() -> None:
     groups, _ = fold(Groups(), told(), 1.0)
     assert msgspec.json.decode(msgspec.json.encode(groups), type=Groups) == groups
+
+
+def test_a_retraction_is_told_each_time_under_its_incident_which_goes_on() -> None:
+    begun, closed = told(at=10.0), told("closed", "half_open", at=50.0)
+    back = [
+        withdrawn(Withdrawal(integration="aave-v3", chain="eip155:1", finding=finding(id=f"f{n}"), at=20.0 + n, reason="gone"))
+        for n in range(2)
+    ]
+    said = tell(begun, *back, told("open", "open", at=30.0, revision=99), closed)
+    assert [each.kind for each in said] == [Kind.OPENED, Kind.RETRACTED, Kind.RETRACTED, Kind.CLOSED]
+    assert {each.incident for each in said} == {begun.id}
+    assert [each.resolved for each in said] == [False, False, False, True]
+    assert [each.labels for each in said[:3]] == [begun.labels] * 3, "an update of the alert, not another one"
+
+
+def test_a_retraction_after_the_end_stands_by_itself_and_leaves_nothing_open() -> None:
+    late = withdrawn(Withdrawal(integration="aave-v3", chain="eip155:1", finding=finding(), at=60.0, reason="gone"))
+    groups, said = fold(Groups(), late, 60.0)
+    assert said == late
+    assert late.resolved
+    assert groups.active == ()
+
+
+def test_a_retraction_says_why_and_how_long_its_hold_stays() -> None:
+    told_of = Withdrawal(
+        integration="aave-v3", chain="eip155:1", finding=finding(), at=60.0, reason="its block was replaced", until=660.0
+    )
+    made = withdrawn(told_of)
+    assert "its block was replaced" in made.body
+    assert "1970-01-01T00:11:00.000Z" in made.body
+    assert made.id == withdrawn(told_of).id
