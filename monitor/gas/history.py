@@ -44,12 +44,11 @@ class _Stamp(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Tipped(msgspec.Struct, frozen=True):
-    """After block `number`: rewards (wei) at `ASKED` of each block asked for, oldest first, and the node's own next fees."""
+    """Up to block `number`: rewards (wei) at `ASKED` of each block asked for, oldest first, and that block's own blob fee."""
 
     number: int
     rewards: list[list[int]]
-    next_fee: int
-    next_blob_fee: int | None
+    blob_fee: int | None
 
 
 class History:
@@ -69,7 +68,7 @@ class History:
         number, fee, at = block.position.height, block.base_fee, block.timestamp
         while len(found) < count and number > 0 and fee is not None:
             try:
-                page = await self._page(number - 1, min(PAGE, count - len(found), number), fee)
+                page = await self._page(number, min(count - len(found), number), fee)
             except NodeError:
                 if not found:
                     raise
@@ -93,15 +92,18 @@ class History:
         if len(rewards) != len(told.gas_used_ratio) or any(len(row) != len(ASKED) for row in rewards):
             raise NodeGarbled(f"{self._chain}: eth_feeHistory gave no {len(ASKED)} rewards a block")
         blobs = told.base_fee_per_blob_gas
-        return Tipped(block.position.height, rewards, int(told.base_fee_per_gas[-1], 16), int(blobs[-1], 16) if blobs else None)
+        return Tipped(block.position.height, rewards, int(blobs[-2], 16) if blobs and len(blobs) > 1 else None)
 
-    async def _page(self, newest: int, count: int, leads_to: int) -> list[tuple[int, float, int]]:
-        """Base fee, fullness and the next base fee of each block up to `newest`, if they lead to the fee of the block after."""
-        told = await self._ask(count, newest, ())
-        fees = [int(fee, 16) for fee in told.base_fee_per_gas]
-        if fees[-1] != leads_to:
-            raise NodeGarbled(f"{self._chain}: eth_feeHistory up to {newest} leads to a fee of {fees[-1]} wei, not {leads_to}")
-        return list(zip(fees[:-1], told.gas_used_ratio, fees[1:], strict=True))
+    async def _page(self, number: int, count: int, fee: int) -> list[tuple[int, float, int]]:
+        """Base fee, fullness and the next base fee of each block below `number`, if they lead to its fee.
+
+        The block itself is asked for too: some nodes say of a past one's successor what is true of the newest's.
+        """
+        told = await self._ask(min(count + 1, PAGE), number, ())
+        fees = [int(one, 16) for one in told.base_fee_per_gas[:-1]]
+        if fees[-1] != fee:
+            raise NodeGarbled(f"{self._chain}: eth_feeHistory says block {number} had a fee of {fees[-1]} wei, not {fee}")
+        return list(zip(fees[:-1], told.gas_used_ratio[:-1], fees[1:], strict=True))
 
     async def _ask(self, count: int, newest: int, percentiles: Sequence[int]) -> FeeHistory:
         told: FeeHistory = await self._rpc.call(

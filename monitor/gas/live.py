@@ -21,6 +21,9 @@ RECENT = 180
 """Base fees that go with an outlook, for whoever draws it."""
 
 BLOB_BLOCKS = (2, 5, 10)
+BLOBS_KEPT = 8
+"""Blocks whose promised blob fee is remembered until the node says what it was."""
+
 DOUBTED_FOR = 50
 """Blocks for which a wrong next fee is remembered."""
 
@@ -52,6 +55,7 @@ class Live:
         self._op = OpParams(rules.elasticity, rules.denominator)
         self._offer: Tips | None = None
         self._blob: Blobs | None = None
+        self._blob_said: dict[int, int] = {}
         self._blob_doubt = False
         self._doubted = 0
         self._why = ""
@@ -83,6 +87,9 @@ class Live:
         if self.forecast.number == number:
             self.board.told(self.forecast)
         self._blob = self._blobs(block, self.forecast)
+        self._blob_said = {at: fee for at, fee in self._blob_said.items() if number - BLOBS_KEPT < at <= number}
+        if self._blob is not None:
+            self._blob_said[number + 1] = self._blob.next_fee
         self.outlook = self._worded(block, self.forecast, at)
         return self.outlook
 
@@ -98,16 +105,15 @@ class Live:
         return self.forecaster.rewind(height - 1)
 
     def tipped(self, told: Tipped) -> None:
-        """What was paid up to a block, and what the node itself says the next fees are: a check of our own."""
+        """What was paid up to a block, and the blob fee that it had: a check of the one that was promised for it."""
         for row in told.rewards:
             offer = self.tips.observe(row)
             self._offer = Tips(offer.cheap, offer.usual, offer.urgent, told.number)
-        if self.outlook is None or self.outlook.block.number != told.number or self._last is None or self.forecast is None:
+        promised = self._blob_said.get(told.number)
+        if promised is not None and told.blob_fee is not None:
+            self._blob_doubt = told.blob_fee != promised
+        if self.outlook is None or self._last is None or self.forecast is None:
             return
-        if told.next_fee != self.outlook.next_fee_wei:
-            self._doubt(f"the node says the next fee is {told.next_fee} wei, EIP-1559 as configured {self.outlook.next_fee_wei}")
-        if told.next_blob_fee is not None and self._blob is not None:
-            self._blob_doubt = told.next_blob_fee != self._blob.next_fee
         self.outlook = self._worded(self._last, self.forecast, self.outlook.seen_at)
 
     def advise(self, question: Question, degraded: str | None) -> tuple[Advised, Inclusion | None]:

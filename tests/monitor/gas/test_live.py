@@ -9,6 +9,7 @@ from hypothesis import strategies as some
 
 from detectors.gas.exact import OpParams, next_op_base_fee
 from monitor.config import GasConfig
+from monitor.config.layout import BlobRules
 from monitor.gas.answers import Question
 from monitor.gas.history import Tipped
 from monitor.gas.live import Live
@@ -67,13 +68,19 @@ def test_a_chain_of_other_rules_is_found_out_and_said() -> None:
     assert seen.take_wrong() == 1
 
 
-def test_a_node_that_computes_another_next_fee_is_contradicted_aloud() -> None:
-    seen = followed(live())
+def test_tips_come_with_the_block_they_rest_on_and_a_wrong_blob_fee_ends_what_is_said_of_blobs() -> None:
+    seen = live(GasConfig(blobs=(BlobRules(start=0, target=3, most=6, fraction=3338477),)))
+    for header in CHAIN[:50]:
+        outlook = seen.block(block(header, excess_blob_gas=20 << 20, blob_gas_used=3 << 17), SEEN_AT)
+    assert outlook is not None
+    assert outlook.blob_wei is not None
+    number = CHAIN[49].number
+    seen.tipped(Tipped(number, [[1, 2, 3]], outlook.blob_wei.next_fee))
     assert seen.outlook is not None
-    seen.tipped(Tipped(CHAIN[399].number, [[1, 2, 3]], seen.outlook.next_fee_wei + 1, None))
-    assert "the node says" in (seen.outlook.degraded or "")
-    assert seen.outlook.priority_wei is not None
-    assert seen.outlook.priority_wei.usual >= 1
+    assert seen.outlook.blob_wei is not None
+    assert (seen.outlook.priority_wei and seen.outlook.priority_wei.number) == number
+    seen.tipped(Tipped(number, [[1, 2, 3]], outlook.blob_wei.next_fee + 1))
+    assert seen.outlook.blob_wei is None
 
 
 @pytest.mark.parametrize(
