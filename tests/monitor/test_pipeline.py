@@ -52,9 +52,9 @@ def ran(tx: str, stage: Stage = Stage.PENDING, height: int | None = None, *, sec
 class Shore:
     """A pipeline over a fold with no journal behind it: what is proposed is folded at once."""
 
-    def __init__(self, *detectors: Detector) -> None:
+    def __init__(self, *detectors: Detector, finality: str = "finalized") -> None:
         self.fold = Fold({"bank": Mode.ENFORCE})
-        watched = Watched(integration="bank", chain=CHAIN, contracts=(BANK,), rules=Rules())
+        watched = Watched(integration="bank", chain=CHAIN, contracts=(BANK,), rules=Rules(), finality=finality)
         self.pipeline = Pipeline({CHAIN: detectors}, [watched], self.fold)
 
     def see(self, event: Event) -> Proposed:
@@ -130,3 +130,22 @@ def test_after_a_reorg_the_hold_stays_and_counts_down() -> None:
     assert shore.state() is State.OPEN
     assert [(hold.reverted, hold.until) for hold in shore.fold.breaker("bank").automatic] == [(True, 1612.0)]
     assert shore.pipeline.pending_holds() == {}
+
+
+def test_a_release_waits_for_as_much_certainty_as_its_chain_is_configured_for() -> None:
+    for finality, releases in (
+        ("finalized", [False, False, True]),
+        ("safe", [False, True, True]),
+        ("latest", [True, True, True]),
+    ):
+        seen = []
+        for safe, final in ((-1, -1), (12, 5), (12, 11)):
+            shore = Shore(Alarmist(), finality=finality)
+            shore.see(ran("0xevil", Stage.INCLUDED, 11))
+            shore.commit(12)
+            at = position(13)
+            shore.see(Block(chain=CHAIN, at=1013.0, position=at, timestamp=1013.0))
+            shore.see(Committed(chain=CHAIN, at=1013.0, first=at, last=at, finalized=final, safe=safe))
+            shore.see(Tick(chain=Tick.EVERYWHERE, at=1.9e9))
+            seen.append(shore.state() is State.HALF_OPEN)
+        assert seen == releases, finality
