@@ -15,6 +15,7 @@ from monitor.breaker.fold import Cursor
 from monitor.chains.capabilities import Capabilities, of_kind, show
 from monitor.chains.evm import Evm
 from monitor.chains.finality import Confirmed, Depth
+from monitor.chains.hedge import Hedged
 from monitor.chains.kinds import KINDS as CHAIN_KINDS
 from monitor.chains.link import Link
 from monitor.chains.nodes import Nodes
@@ -71,7 +72,10 @@ class ChainLife:
         self.watched = registry[self.chain.id].watched or frozenset()
         self.schema = schema
         pinned = self.chain.pinned
-        links = [Link(node.ws.reveal(), chain=self.chain.id, provider=node.name, checkpoint=pinned) for node in self.chain.nodes]
+        links = [
+            Link(node.ws.reveal(), chain=self.chain.id, provider=node.name, checkpoint=pinned, rate=node.rate)
+            for node in self.chain.nodes
+        ]
         self.nodes = Nodes(links, block_time=self.chain.block_time, quorum=self.chain.quorum)
         self.nodes.moved = self._moved
         self.watch: ChainWatch | None = None
@@ -181,7 +185,8 @@ class ChainLife:
         # With one node a chain that stays shorter was rolled back; with several the one that took over may only lag.
         patience = SHORTER_FOR if len(chain.nodes) == 1 else max(SHORTER_FOR, chain.blind_after)
         depth = Depth(chain.confirmations.safe, chain.confirmations.final) if chain.confirmations else None
-        heads = Heads(nodes.heads, Confirmed(evm, depth), cursor=cursor, known=known, shorter_for=patience)
+        hedged = Hedged(evm, nodes.second, lambda error: nodes.noticed(nodes.leader.heads, error))
+        heads = Heads(nodes.heads, Confirmed(hedged, depth), cursor=cursor, known=known, shorter_for=patience)
         feeds = Feeds(
             evm=evm,
             heads=heads,

@@ -16,6 +16,8 @@ from monitor.errors import NodeError, NodeSilent, NodeUnreachable, RpcRefused, W
 
 EVERY, SOON = 2.0, 0.5
 """Seconds between two looks at a node that is alive, and at one that is not."""
+THROTTLED = 0.25
+"""Strikes for a refusal because of a limit: ten within a few seconds are too many, one for a burst of ours is not."""
 WITHIN = 1.5
 """Seconds an answer to a look may take."""
 AGAIN = 30.0
@@ -46,6 +48,8 @@ class Attended:
         self._last = link.heads.state
         self._stir = asyncio.Event()
         link.changed = self._stirred
+        for lane in link.lanes:
+            lane.throttled = self._throttled
 
     @property
     def genesis(self) -> str:
@@ -88,6 +92,10 @@ class Attended:
         except NodeError:
             return ""
         return "" if block is None else block.position.id
+
+    def _throttled(self, error: NodeError) -> None:
+        """It was asked too much: a little less good than one that was not; time and again, and another leads for a while."""
+        self.believe(health.failed(self.health, str(error), time.monotonic(), strikes=THROTTLED))
 
     def _stirred(self) -> None:
         """A lane came or went. Only that of the heads counts: anyone can write a transaction that cuts the others."""

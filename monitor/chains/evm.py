@@ -172,6 +172,17 @@ class Evm:
         self._seal = Seal(chain) if verify else None
         self._proof = Proof()
 
+    @property
+    def proves(self) -> bool:
+        """Is what it reads of a block proven by the block's id?"""
+        return self._seal is not None and self._seal.kept
+
+    def beside(self, rpc: Caller) -> "Evm":
+        """The same reads of the same chain over another node's connection, held to the same seal."""
+        other = Evm(rpc, chain=self.chain, pinned=self.pinned, tags=False, verify=False)
+        other._seal = self._seal
+        return other
+
     async def chain_id(self, *, within: float) -> int:
         """The number the node signs with."""
         return quantity(await self.rpc.call("eth_chainId", timeout=within, type=Quantity))

@@ -18,8 +18,9 @@ from monitor import metrics
 from monitor.chains import wire
 from monitor.chains.evm import Caller
 from monitor.chains.identity import Identity, Pinned
+from monitor.chains.pace import Pace
 from monitor.chains.rpc import MIB, Ask, Pushed, Rpc, Subscription
-from monitor.errors import NodeBusy, NodeError, NodeOversize, NodeSilent, NodeUnreachable, WrongChain
+from monitor.errors import NodeBusy, NodeError, NodeOversize, NodeSilent, NodeUnreachable, RpcRefused, WrongChain
 from monitor.stream import Queue
 
 log = structlog.get_logger()
@@ -27,6 +28,8 @@ log = structlog.get_logger()
 FIRST_WAIT, LONGEST_WAIT = (0.05, 0.3), 4.0
 """Seconds: the first wait is drawn between these two, the longest never exceeds this."""
 WRONG_CHAIN_WAIT = 3.0
+URGENT = "heads"
+"""The lane whose calls have a share of the node's limit to themselves: following the chain comes before everything else."""
 STEADY = 1.0
 """A connection that lived so long, seconds, makes the next wait a short one again."""
 ANSWERS_WITHIN = 1.0
@@ -72,10 +75,21 @@ class Lane:
     """One connection kept up. Calls go to the connection of the moment and fail at once while there is none."""
 
     def __init__(
-        self, name: str, url: str, *, identity: Identity, chain: str, provider: str, pulse: "_Pulse", changed: Callable[[], None]
+        self,
+        name: str,
+        url: str,
+        *,
+        identity: Identity,
+        pace: Pace,
+        chain: str,
+        provider: str,
+        pulse: "_Pulse",
+        changed: Callable[[], None],
     ) -> None:
         self.name = name
+        self.throttled: Callable[[NodeError], None] = lambda _: None
         self._identity = identity
+        self._pace, self._urgent = pace, name == URGENT
         self.chain = chain
         self.provider = provider
         self.state = LaneState(up=False, error=None, since=time.time(), connects=0)
@@ -110,11 +124,32 @@ class Lane:
         raw: bool = False,
     ) -> Any:  # noqa: ANN401 - as Rpc.call
         """As `Rpc.call`."""
-        return await self.rpc.call(method, params, timeout=timeout, type=type, raw=raw)
+        rpc = self.rpc
+        left = await self._pace.turn(1, urgent=self._urgent, within=timeout)
+        try:
+            return await rpc.call(method, params, timeout=left, type=type, raw=raw)
+        except RpcRefused as error:
+            self._look_at(error)
+            raise
 
     async def batch(self, asks: Sequence[Ask], *, timeout: float) -> list[Any]:  # noqa: ASYNC109 - as Rpc.batch
         """As `Rpc.batch`."""
-        return await self.rpc.batch(asks, timeout=timeout)
+        rpc = self.rpc
+        left = await self._pace.turn(len(asks), urgent=self._urgent, within=timeout)
+        try:
+            replies = await rpc.batch(asks, timeout=left)
+        except RpcRefused as error:
+            self._look_at(error)
+            raise
+        for reply in replies:
+            if isinstance(reply, RpcRefused):
+                self._look_at(reply)
+        return replies
+
+    def _look_at(self, refused: RpcRefused) -> None:
+        if refused.throttled and self._pace.refused():
+            metrics.THROTTLED.labels(self.chain, self.provider).inc()
+            self.throttled(refused)
 
     async def subscribe(self, params: Sequence[Any], *, queue: Queue[Pushed]) -> Subscription:
         """As `Rpc.subscribe`; it ends with the connection, and is the subscriber's to renew."""
@@ -226,18 +261,22 @@ class LinkState(msgspec.Struct, frozen=True):
 class Link:
     """One node's six lanes. `chain` is CAIP-2 (`eip155:N`), `provider` the node's name in the configuration.
 
-    `checkpoint` is a block it must have. `changed` is called whenever one of them came up or went down.
+    `checkpoint` is a block it must have, `rate` the calls a second its plan allows. `changed` is called whenever one of them came
+    up or went down.
     """
 
-    def __init__(self, url: str, *, chain: str, provider: str, checkpoint: Pinned | None = None) -> None:
+    def __init__(
+        self, url: str, *, chain: str, provider: str, checkpoint: Pinned | None = None, rate: float | None = None
+    ) -> None:
         pulse = _Pulse()
         self.identity = Identity(chain, provider, checkpoint)
+        pace = Pace(provider, rate)
         self.chain = chain
         self.provider = provider
         self.changed: Callable[[], None] = lambda: None
         self._url = url
         self.heads, self.pending, self.requests, self.simulations, self.aside, self.traces = (
-            Lane(name, url, identity=self.identity, chain=chain, provider=provider, pulse=pulse, changed=self._changed)
+            Lane(name, url, identity=self.identity, pace=pace, chain=chain, provider=provider, pulse=pulse, changed=self._changed)
             for name in LANES
         )
 

@@ -129,6 +129,13 @@ class Nodes:
             self._nodes[self._lead].contradicted(f"its block {position.height} is not that of {against} others")
         return False if against else None
 
+    def second(self) -> Lane | None:
+        """The heads lane of another node that is alive: what it says must prove itself."""
+        for name, node in self._nodes.items():
+            if name != self._lead and node.health.state is State.ALIVE and node.link.heads.state.up:
+                return node.link.heads
+        return None
+
     def lane(self, role: str) -> Lane:
         """The lane of that name of the node in the lead."""
         lane: Lane = getattr(self.leader, role)

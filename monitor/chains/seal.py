@@ -78,13 +78,14 @@ class Seal:
 
     def __init__(self, chain: str) -> None:
         self._chain = chain
-        self._kept = False
+        self.kept = False
+        """A header matched: this chain seals its blocks like this."""
 
     def check(self, block_id: str, header: Sealed, transactions: int) -> None:
         """A header with its id and the number of transactions given with it. Raises Forged."""
         whole = sealed(header) == block_id
-        self._kept = self._kept or whole
-        if not self._kept:
+        self.kept = self.kept or whole
+        if not self.kept:
             self._count("skipped")
             return
         if not whole:

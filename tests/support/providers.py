@@ -1,10 +1,22 @@
 """Several providers of one chain: each a fault proxy before the same anvil, so that they agree until a test makes one differ."""
 
+import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
+from monitor.demo.anvil import Anvil
+from tests.support.chain import TalkingChain
 from tests.support.fault_proxy import FaultProxy, answer, unchanged, unchanged_reply
+
+
+@contextlib.asynccontextmanager
+async def providers(count: int = 2, *options: str) -> AsyncIterator[tuple[TalkingChain, list[FaultProxy]]]:
+    """One talking chain, and that many ways to it."""
+    async with await Anvil.start(*options) as node, contextlib.AsyncExitStack() as open_:
+        chain = await TalkingChain.on(node)
+        yield chain, [await open_.enter_async_context(FaultProxy(node.ws)) for _ in range(count)]
+        await chain.close()
 
 
 def _none(_: bytes) -> Iterable[bytes]:

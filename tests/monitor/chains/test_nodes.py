@@ -17,9 +17,8 @@ from monitor.feeds.heads import Heads
 from monitor.feeds.quorum import Quorum
 from monitor.metrics import REGISTRY
 from tests.support.chain import CHAIN, TalkingChain
-from tests.support.fault_proxy import FaultProxy
 from tests.support.following import Ledger
-from tests.support.providers import Frozen, be_honest, lie_about_hashes, refuse_traces
+from tests.support.providers import Frozen, be_honest, lie_about_hashes, providers, refuse_traces
 
 
 def failed_checks(check: str) -> float:
@@ -82,15 +81,6 @@ async def followed(*urls: str, quorum: int = 1) -> AsyncIterator[Followed]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-@contextlib.asynccontextmanager
-async def providers(count: int = 2, *options: str) -> AsyncIterator[tuple[TalkingChain, list[FaultProxy]]]:
-    """One talking chain, and that many ways to it."""
-    async with await Anvil.start(*options) as node, contextlib.AsyncExitStack() as open_:
-        chain = await TalkingChain.on(node)
-        yield chain, [await open_.enter_async_context(FaultProxy(node.ws)) for _ in range(count)]
-        await chain.close()
 
 
 @contextlib.asynccontextmanager
