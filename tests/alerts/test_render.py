@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.base import Kind, Sight
-from alerts.render import FINDINGS, notify, sight, trial
+from alerts.base import Fees, Kind, Sight
+from alerts.render import FINDINGS, fees, notify, sight, trial
 from detectors.base import Severity
 from tests.alerts.test_text import HOSTILE
 from tests.support.notices import TX, VAULT, finding, mined, notice, told
@@ -95,3 +95,13 @@ def test_no_text_from_a_chain_breaks_the_words(text: str, evidence: dict[str, st
     assert {c for c in made.body if not c.isprintable()} <= {"\n"}
     made.body.encode()
     assert made.labels["integration"] == "aave-v3"
+
+
+def test_fees_that_left_their_forecast_are_told_as_advice_and_resolved_under_the_same_key() -> None:
+    found = finding()
+    told = fees(Fees(chain="eip155:1", at=20.0, since=20.0, finding=found))
+    over = fees(Fees(chain="eip155:1", at=90.0, since=20.0))
+    assert (told.severity, told.resolved, told.findings) == (found.severity, False, (found,))
+    assert (over.resolved, over.key) == (True, told.key)
+    assert "no flag has changed" in told.body
+    assert found.title in told.title
