@@ -38,7 +38,8 @@ class Staged:
     """What stands on the chain, and what is about to happen.
 
     `watch`: contracts as configured. `prices`: (token, pair, quote) as configured. `trusted`: as configured.
-    `seconds` between blocks. `detectors`: further settings of detectors by name, as configured.
+    `seconds` between blocks. `detectors`: further settings of detectors by name, as configured. `asks`: contract -> what it
+    is asked each block by name, for those of kind `accounts`.
     """
 
     watch: tuple[Contract, ...]
@@ -48,6 +49,7 @@ class Staged:
     trusted: tuple[str, ...] = ()
     seconds: int = 12
     detectors: dict[str, dict[str, object]] = field(default_factory=dict)
+    asks: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
