@@ -1,4 +1,8 @@
-"""Writes a tape from the event loop: one thread, a bounded queue, and a tape that ends rather than lose a thing unsaid."""
+"""Writes a tape from the event loop: one thread, a bounded queue, and a tape that ends rather than lose a thing unsaid.
+
+A tape may be kept in several files: the next is made before the last one says in its closing line which it is, and no entry is
+written to it before that line is on its way to the disk. So a reader finds every entry in order, wherever the writer was killed.
+"""
 
 import asyncio
 import os
@@ -16,7 +20,8 @@ import structlog
 from detectors.events import Event
 from detectors.execution import Execution
 from monitor import metrics
-from monitor.chains.tape import End, Header, Mark, Truncated
+from monitor.chains.spool import GZIP
+from monitor.chains.tape import Continued, End, Header, Mark, Truncated
 from monitor.errors import TapeError
 
 log = structlog.get_logger()
@@ -26,7 +31,6 @@ ROOM = 400_000
 
 FLUSH_EVERY = 1.0
 _CLOSE_WITHIN = 10.0
-_GZIP = 31  # zlib's number for a gzip stream
 _encoder = msgspec.json.Encoder()
 
 
@@ -35,23 +39,31 @@ class Recorder:
 
     A name that is taken is left alone: the tape gets a number (`path` says which name it became). When the disk is too slow,
     full or gone, the tape ends there with a line that says so, `trouble` has the reason, and what comes later is counted as lost.
+    After about `most_bytes` (compressed) or `most_seconds` it goes on in another file, numbered likewise: see `files`.
     """
 
-    def __init__(self, path: Path, header: Header) -> None:
+    def __init__(self, path: Path, header: Header, *, most_bytes: int | None = None, most_seconds: float | None = None) -> None:
         self.path = path
         self.header = header
+        self.most_bytes = most_bytes
+        self.most_seconds = most_seconds
+        self.files: list[Path] = []
         self.trouble = ""
         self.events = 0
         self.lost = 0
         self._count = 0
         self._given = 0
         self._taken = 0
+        self._lines = 0
+        self._stem = ""
         self._entries: queue.SimpleQueue[tuple[Event | Mark | threading.Event, int]] = queue.SimpleQueue()
         self._worker = threading.Thread(target=self._work, name="tape", daemon=True)
 
     def __enter__(self) -> Self:
         """Make the file and begin. Raises TapeError when it cannot be made."""
         self._file = self._open()
+        if self.most_bytes is not None or self.most_seconds is not None:
+            self.header = msgspec.structs.replace(self.header, set=f"{self.path.name} {self.header.started!r}")
         self._worker.start()
         return self
 
@@ -97,26 +109,36 @@ class Recorder:
 
     def _open(self) -> IO[bytes]:
         stem, dot, suffixes = self.path.name.partition(".")
-        number = 1
+        stem, number = (self._stem or stem), len(self.files) + 1
+        self._stem = stem
         while True:
+            name = f"{stem}-{number}{dot}{suffixes}" if number > 1 else f"{stem}{dot}{suffixes}"
+            path = self.path.with_name(name)
             try:
-                return os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+                opened = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
             except FileExistsError:
                 number += 1
-                self.path = self.path.with_name(f"{stem}-{number}{dot}{suffixes}")
             except OSError as error:
-                raise TapeError(f"write {self.path}: {error.strerror}; name another place") from error
+                raise TapeError(f"write {path}: {error.strerror}; name another place") from error
+            else:
+                self.path = path if not self.files else self.path
+                self.files.append(path)
+                return opened
 
     def _work(self) -> None:
+        following: IO[bytes] | None = self._file
         try:
-            with self._file as file:
-                self._write(file)
-        except OSError as error:
-            self._end(f"the disk refused: {error.strerror}")
+            while following is not None:
+                with following as file:
+                    following = self._write(file)
+        except (OSError, TapeError) as error:
+            self._end(f"the disk refused: {error.strerror if isinstance(error, OSError) else error}")
 
-    def _write(self, file: IO[bytes]) -> None:
-        packer, flushed = zlib.compressobj(6, zlib.DEFLATED, _GZIP), time.monotonic()
-        file.write(packer.compress(_encoder.encode(self.header) + b"\n"))
+    def _write(self, file: IO[bytes]) -> IO[bytes] | None:
+        """Fill one file. The next one, or None when the tape has ended."""
+        packer, began, before = zlib.compressobj(6, zlib.DEFLATED, GZIP), time.monotonic(), self._lines
+        header, flushed = msgspec.structs.replace(self.header, part=len(self.files)), began
+        file.write(packer.compress(_encoder.encode(header) + b"\n"))
         last = False
         while not last:
             reached = None
@@ -131,13 +153,25 @@ class Recorder:
                     line, last = self._line(entry)
                     file.write(packer.compress(line))
                     self._taken += weight
+                    self._lines += not last
             if reached is not None or time.monotonic() - flushed >= FLUSH_EVERY:
                 file.write(packer.flush(zlib.Z_SYNC_FLUSH))
                 file.flush()
                 flushed = time.monotonic()
             if reached is not None:
                 reached.set()
+            if not last and self._lines > before and self._full(file, began):
+                following = self._open()
+                closing = Continued(next=self.files[-1].name, entries=self._lines)
+                file.write(packer.compress(_encoder.encode(closing) + b"\n") + packer.flush())
+                return following
         file.write(packer.flush())
+        return None
+
+    def _full(self, file: IO[bytes], began: float) -> bool:
+        if self.most_bytes is not None and file.tell() >= self.most_bytes:
+            return True
+        return self.most_seconds is not None and time.monotonic() - began >= self.most_seconds
 
     def _line(self, entry: Event | Mark) -> tuple[bytes, bool]:
         """An entry as a line, and whether it is the last one."""

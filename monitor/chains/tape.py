@@ -2,11 +2,11 @@
 
 Gzipped JSON lines: a header, then one entry a line. Events are what `Judging.take` was given. Marks between them say when the
 desk asked what follows from an event and when the answer was in the fold, because other events are judged while a record is on
-its way to the disk (docs/decisions/006-tapes.md). A tape holds data, never code: detector state is not in it.
+its way to the disk (docs/decisions/006-tapes.md). A tape holds data, never code: detector state is not in it. It may be kept in
+several files, each of which names the next at its end.
 """
 
-import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,28 +28,13 @@ from detectors.events import (
 )
 from detectors.execution import Execution
 from monitor.breaker.machine import Breaker
+from monitor.chains.spool import FORMAT, UNREADABLE, VERSION, Header, NoHeader, Spool
 from monitor.errors import TapeError
 
-FORMAT, VERSION = "seawall.tape", 1
+__all__ = ["FORMAT", "MOST_LINE", "VERSION", "Entry", "Header", "Mark", "Recorded", "Tape"]
 
 MOST_LINE = 256 * 1024 * 1024
 """Bytes of one line; a longer one is no tape of ours, whatever it unpacks to."""
-
-_CHUNK = 256 * 1024
-_GZIP = 31  # zlib's number for a gzip stream
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-
-class Header(msgspec.Struct, frozen=True, kw_only=True):
-    """The first line: which Seawall and which configuration (by hash) recorded it, from when (unix seconds), and of what."""
-
-    format: str = FORMAT
-    version: int = VERSION
-    seawall: str
-    config: str
-    started: float
-    chains: tuple[str, ...]
-    integrations: tuple[str, ...]
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=str.lower):
@@ -118,8 +103,15 @@ class Truncated(Mark, frozen=True, kw_only=True):
     reason: str
 
 
+class Continued(Mark, frozen=True, kw_only=True):
+    """The last line of a file whose tape goes on in `next`, a name beside it: so many entries stand before it, all files told."""
+
+    next: str
+    entries: int
+
+
 class End(Mark, frozen=True, kw_only=True):
-    """The last line of a whole tape: so many entries stand before it."""
+    """The last line of a whole tape: so many entries stand before it, all files told."""
 
     entries: int
 
@@ -129,18 +121,8 @@ Recorded = (
 )  # fmt: skip
 """Every kind of event there is."""
 
-Entry = Recorded | Standing | Restored | Saved | Settled | Proposed | Asked | Written | Done | Truncated | End
+Entry = Recorded | Standing | Restored | Saved | Settled | Proposed | Asked | Written | Done | Truncated | Continued | End
 
-
-class _Kind(msgspec.Struct, frozen=True):
-    """As much of a header as any version has."""
-
-    format: str
-    version: int
-
-
-_kind = msgspec.json.Decoder(_Kind)
-_header = msgspec.json.Decoder(Header)
 _entry = msgspec.json.Decoder(Entry)
 
 
@@ -148,7 +130,7 @@ class Tape:
     """A tape being read. Iterate it once, inside `with`; `ended` then says how it ended, "" for a whole one.
 
     A tape whose writer was killed has a last line missing or cut: what came before is given, and `ended` says so. Anything
-    else that does not read back raises TapeError with the line.
+    else that does not read back raises TapeError with the line. A tape of several files is begun with the first.
     """
 
     def __init__(self, path: Path, most_line: int = MOST_LINE) -> None:
@@ -156,91 +138,86 @@ class Tape:
         self.most_line = most_line
         self.header = Header(seawall="", config="", started=0.0, chains=(), integrations=())
         self.ended = "not read to its end"
-        self.size = 0
-        self.position = 0
-        """Compressed bytes, and how many of them have been read."""
+        self.files = 0
+        """How many have been opened so far."""
+        self._read = 0
+        self._count = 0
+
+    @property
+    def size(self) -> int:
+        """Compressed bytes of all files that are known so far."""
+        return self._read + self._spool.size
+
+    @property
+    def position(self) -> int:
+        """How many of them have been read."""
+        return self._read + self._spool.position
 
     def __enter__(self) -> Self:
-        """Open it and read its header. Raises TapeError when it is no tape."""
-        try:
-            self._file = self.path.open("rb")
-            self.size = self.path.stat().st_size
-        except OSError as error:
-            raise TapeError(f"read {self.path}: {error.strerror}") from error
-        self._lines = self._unpacked()
-        try:
-            self.header = self._read_header()
-        except TapeError:
-            self._file.close()
-            raise
+        """Open it and read its header. Raises TapeError when it is no tape, or not the first file of one."""
+        self._spool = self._opened(self.path)
+        self.header = self._spool.header
+        if self.header.part != 1:
+            self._spool.close()
+            raise TapeError(f"read {self.path}: file {self.header.part} of a tape; name its first one, the others are found")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Close the file."""
-        self._file.close()
+        self._spool.close()
 
     def __iter__(self) -> Iterator[Entry]:
-        """Every entry in order, without the closing line."""
-        count = 0
-        for number, (line, whole) in enumerate(self._lines, 2):
-            if not whole:
-                self.ended = f"cut off in line {number}: its writer was stopped; what came before is whole"
+        """Every entry in order, without the closing lines."""
+        following: str | None = self.path.name
+        while following is not None:
+            following = yield from self._entries()
+            if following is not None and not self._turn(following):
                 return
+
+    def _opened(self, path: Path) -> Spool:
+        self.files += 1
+        return Spool(path, self.most_line)
+
+    def _turn(self, name: str) -> bool:
+        """Go on with the file of that name, beside this one. False when it is not there: the tape ends here, and says so."""
+        part, path = self._spool.header.part + 1, self.path.with_name(Path(name).name)
+        if not path.exists():
+            self.ended = f"cut off after file {part - 1}: {path.name}, where it goes on, is not there"
+            return False
+        done = self._spool
+        try:
+            self._spool = self._opened(path)
+        except NoHeader:
+            self.ended = f"cut off after file {part - 1}: nothing was written to {path.name} before its writer was stopped"
+            return False
+        done.close()
+        self._read += done.size
+        if (self._spool.header.set, self._spool.header.part) != (self.header.set, part):
+            raise TapeError(f"read {path}: not file {part} of the tape that begins with {self.path.name}")
+        return True
+
+    def _entries(self) -> Generator[Entry, None, str | None]:
+        """Those of one file. The name of the next one, None when there is none."""
+        spool = self._spool
+        where, number = f"{spool.path.name} in " if self.files > 1 else "", 1
+        for number, (line, whole) in enumerate(spool.lines, 2):
+            if not whole:
+                self.ended = f"cut off {where or 'in '}line {number}: its writer was stopped; what came before is whole"
+                return None
             try:
                 entry = _entry.decode(line)
-            except _UNREADABLE as error:
-                raise TapeError(f"read {self.path}: line {number} is damaged: {error}") from error
+            except UNREADABLE as error:
+                raise TapeError(f"read {spool.path}: line {number} is damaged: {error}") from error
             if isinstance(entry, Truncated):
                 self.ended = f"truncated while recording: {entry.reason}"
-                return
-            if isinstance(entry, End):
-                if entry.entries != count:
-                    raise TapeError(f"read {self.path}: {count:,} entries where its last line counts {entry.entries:,}")
-                if next(self._lines, None) is not None:  # which also reads on to the checksum
-                    raise TapeError(f"read {self.path}: something stands behind its end")
+                return None
+            if isinstance(entry, End | Continued):
+                if entry.entries != self._count:
+                    raise TapeError(f"read {spool.path}: {self._count:,} entries where its last line counts {entry.entries:,}")
+                spool.ends()
                 self.ended = ""
-                return
-            count += 1
+                return entry.next if isinstance(entry, Continued) else None
+            self._count += 1
             yield entry
-        self.ended = f"cut off after line {count + 1}: its writer was stopped; what came before is whole"
-
-    def _read_header(self) -> Header:
-        foreign = f"read {self.path}: not a tape of Seawall's (`seawall record` makes one)"
-        try:
-            line, _ = next(self._lines)
-            kind = _kind.decode(line)
-        except StopIteration:
-            raise TapeError(f"read {self.path}: empty") from None
-        except (TapeError, *_UNREADABLE) as error:
-            raise TapeError(foreign) from error
-        if kind.format != FORMAT:
-            raise TapeError(foreign)
-        if kind.version != VERSION:
-            known = f"tape version {kind.version}, known here is {VERSION}"
-            raise TapeError(f"read {self.path}: {known}; use the Seawall that made it")
-        try:
-            return _header.decode(line)
-        except _UNREADABLE as error:
-            raise TapeError(f"read {self.path}: its header is damaged: {error}") from error
-
-    def _unpacked(self) -> Iterator[tuple[bytes, bool]]:
-        """Lines with whether each is whole; only the last can be not. No more than one line and a chunk is held."""
-        unpacker, parts, held = zlib.decompressobj(_GZIP), list[bytes](), 0
-        while chunk := unpacker.unconsumed_tail or self._file.read(_CHUNK):
-            self.position = self._file.tell()
-            try:
-                data = unpacker.decompress(chunk, _CHUNK)
-            except zlib.error as error:
-                raise TapeError(f"read {self.path}: damaged near byte {self.position:,}: {error}") from error
-            *lines, last = data.split(b"\n")
-            for line in lines:
-                yield b"".join((*parts, line)), True
-                parts, held = [], 0
-            parts.append(last)
-            held += len(last)
-            if held > self.most_line:
-                raise TapeError(f"read {self.path}: a line longer than {self.most_line:,} bytes")
-            if unpacker.unused_data or (unpacker.eof and self.position < self.size):
-                raise TapeError(f"read {self.path}: something stands behind its end")
-        if held:
-            yield b"".join(parts), False
+        self.ended = f"cut off {where or 'after '}line {number}: its writer was stopped; what came before is whole"
+        return None

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from monitor.cli.taping import PART_MIB, PART_MINUTES, parted
+
 CONFIG = Annotated[Path, typer.Option("-c", "--config", help="The configuration file.", show_default=False)]
 
 
@@ -20,6 +22,8 @@ def run(
     tape: Annotated[
         Path | None, typer.Option(help="Record all that is judged on this tape, for `seawall replay`.", show_default=False)
     ] = None,
+    part_mib: PART_MIB = None,
+    part_minutes: PART_MINUTES = None,
 ) -> None:
     """Watch the configured chains and serve the flags until SIGTERM."""
     import asyncio
@@ -43,7 +47,8 @@ def run(
         gc.freeze()  # what the start made lives on; later collections need not look at it
         await seawall.run()
 
-    with contextlib.nullcontext() if tape is None else Recorder(tape, header_of(loaded)) as recorder:
+    limits = parted(part_mib, part_minutes)
+    with contextlib.nullcontext() if tape is None else Recorder(tape, header_of(loaded), **limits) as recorder:
         asyncio.run(live(recorder))
 
 

@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 
@@ -14,8 +14,21 @@ if TYPE_CHECKING:
     from monitor.replay import Line, Replay, Tally
 
 CONFIG = Annotated[Path, typer.Option("-c", "--config", help="The configuration file.", show_default=False)]
+PART_MIB = Annotated[
+    float | None, typer.Option(help="Go on in another file when one has about so many MiB.", min=0.001, show_default=False)
+]
+PART_MINUTES = Annotated[
+    float | None, typer.Option(help="Go on in another file after so many minutes.", min=0.001, show_default=False)
+]
 MOST_LINES = 20
 """Decisions shown to a person; `--json` gives all."""
+
+
+class Parted(TypedDict):
+    """As `Recorder` takes them: compressed bytes and seconds of one file, None for no limit."""
+
+    most_bytes: int | None
+    most_seconds: float | None
 
 
 def register(app: typer.Typer) -> None:
@@ -29,6 +42,8 @@ def record(
     output: Annotated[Path, typer.Option("-o", "--output", help="The tape; a taken name gets a number.", show_default=False)],
     *,
     seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds; else on Ctrl-C.", min=0.0)] = None,
+    part_mib: PART_MIB = None,
+    part_minutes: PART_MINUTES = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object at the end.")] = False,
 ) -> None:
     """Watch as `run` does and record it, beside the daemon or without one: no flags are served, nobody is told."""
@@ -57,12 +72,13 @@ def record(
         await seawall.run()
 
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="seawall-record-") as folder, Recorder(output, header_of(loaded)) as tape:
+    recorder = Recorder(output, header_of(loaded), **parted(part_mib, part_minutes))
+    with tempfile.TemporaryDirectory(prefix="seawall-record-") as folder, recorder as tape:
         journal = JournalConfig(path=str(Path(folder) / "journal.db"))
         asyncio.run(live(msgspec.structs.replace(loaded, journal=journal, alerts=Alerts(), sentry=None), tape))
     told = {
-        "tape": str(tape.path), "events": tape.events, "lost": tape.lost, "trouble": tape.trouble,
-        "seconds": round(time.monotonic() - began, 3), "bytes": tape.path.stat().st_size,
+        "tape": str(tape.path), "files": len(tape.files), "events": tape.events, "lost": tape.lost, "trouble": tape.trouble,
+        "seconds": round(time.monotonic() - began, 3), "bytes": sum(file.stat().st_size for file in tape.files),
     }  # fmt: skip
     typer.echo(json.dumps(told) if as_json else f"{tape.path}: {tape.events:,} events in {told['bytes']:,} bytes")
     if tape.trouble:
@@ -70,8 +86,19 @@ def record(
         raise typer.Exit(1)
 
 
+def parted(mib: float | None, minutes: float | None) -> Parted:
+    """The recorder's limits of one file."""
+    return {
+        "most_bytes": None if mib is None else round(mib * 1024 * 1024),
+        "most_seconds": None if minutes is None else minutes * 60,
+    }
+
+
 def replay(
-    tape: Annotated[Path, typer.Argument(help="A tape of `seawall record` or `seawall run --tape`.", metavar="TAPE")],
+    tape: Annotated[
+        Path,
+        typer.Argument(help="A tape of `seawall record` or `seawall run --tape`, the first file of several.", metavar="TAPE"),
+    ],
     config: CONFIG,
     *,
     against: Annotated[
@@ -127,7 +154,7 @@ def _played(tape: "Tape", replays: "list[Replay]", *, quiet: bool) -> "Iterator[
         task = progress.add_task("", total=tape.size)
         for entry in tape:
             if tape.position != progress.tasks[0].completed:
-                progress.update(task, completed=tape.position)
+                progress.update(task, completed=tape.position, total=tape.size)
             for number, one in enumerate(replays):
                 for line in one.take(entry):
                     yield number, line

@@ -139,7 +139,7 @@ class Lockstep:
         await self.order("anvil_rollback", depth)
 
     async def revive(self, number: int, *, behind: int) -> str:
-        """A killed node is back, at first without the newest `behind` orders; where it is. It is not seen before it knows the rest."""
+        """A killed node is back and knows all but the newest `behind` orders: its URL, which is not that of before."""
         twin = self.nodes[number] = await Twin.start(self.genesis)
         await twin.obey(self.orders[: max(0, len(self.orders) - behind)])
         return twin.node.ws

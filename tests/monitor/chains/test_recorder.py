@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import time
 from pathlib import Path
 from typing import IO
 
@@ -110,3 +111,88 @@ def test_nothing_may_stand_behind_the_end(tmp_path: Path, rest: bytes) -> None:
         file.write(rest)
     with pytest.raises(TapeError, match="behind its end"), Tape(tape.path) as read:
         list(read)
+
+
+def numbered(tape: Recorder, count: int) -> list[Event]:
+    """So many events, recorded."""
+    given: list[Event] = [ran(steps=number % 7) if number % 5 == 0 else tick(float(number)) for number in range(count)]
+    for event in given:
+        tape.saw(event)
+    return given
+
+
+@pytest.fixture
+def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything is packed and on its way at once."""
+    monkeypatch.setattr(recorder, "FLUSH_EVERY", 0.001)
+
+
+@pytest.mark.usefixtures("prompt")
+def test_a_tape_of_several_files_is_read_as_one(tmp_path: Path) -> None:
+    (tmp_path / "a-3.tape.gz").write_bytes(b"somebody else's")
+    with Recorder(tmp_path / "a.tape.gz", HEADER, most_bytes=1_000) as tape:
+        given = numbered(tape, 20_000)
+    names = [path.name for path in tape.files]
+    assert len(names) > 5
+    assert names[:3] == ["a.tape.gz", "a-2.tape.gz", "a-4.tape.gz"]
+    with Tape(tape.path) as read:
+        assert list(read) == given
+        assert (read.ended, read.files, read.position) == ("", len(names), sum(path.stat().st_size for path in tape.files))
+    with pytest.raises(TapeError, match="name its first one"), Tape(tape.files[1]):
+        pass
+
+
+def test_time_begins_another_file_too_and_nothing_begins_an_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "FLUSH_EVERY", 0.02)
+    with Recorder(tmp_path / "a.tape.gz", HEADER, most_seconds=0.05) as tape:
+        tape.saw(tick(1.0))
+        until = time.monotonic() + 10
+        while len(tape.files) < 2 and time.monotonic() < until:
+            time.sleep(0.01)
+        time.sleep(0.3)
+        tape.saw(tick(2.0))
+    assert len(tape.files) in {2, 3}
+    with Tape(tape.path) as read:
+        assert list(read) == [tick(1.0), tick(2.0)]
+
+
+@pytest.mark.usefixtures("prompt")
+def test_wherever_a_tape_of_several_files_is_cut_the_rest_before_it_is_whole_and_that_is_said(tmp_path: Path) -> None:
+    with Recorder(tmp_path / "a.tape.gz", HEADER, most_bytes=1_000) as tape:
+        given = numbered(tape, 3_000)
+    assert len(tape.files) > 3
+    last = tape.files[-1]
+    whole = last.read_bytes()
+    for left in (len(whole) - 60, 5, 0):
+        last.write_bytes(whole[:left])
+        with Tape(tape.path) as read:
+            found = list(read)
+            assert "cut off" in read.ended
+            assert last.name in read.ended
+        assert found == given[: len(found)]
+        assert len(found) > len(given) // 2
+    last.unlink()
+    with Tape(tape.path) as read:
+        found = list(read)
+    assert found == given[: len(found)]
+    assert f"{last.name}, where it goes on, is not there" in read.ended
+
+
+@pytest.mark.usefixtures("prompt")
+def test_a_file_of_another_tape_is_not_taken_for_the_next(tmp_path: Path) -> None:
+    with Recorder(tmp_path / "a.tape.gz", HEADER, most_bytes=500) as tape:
+        numbered(tape, 2_000)
+    with Recorder(tmp_path / "b.tape.gz", HEADER, most_bytes=500) as other:
+        numbered(other, 2_000)
+    tape.files[1].write_bytes(other.files[1].read_bytes())
+    with pytest.raises(TapeError, match="not file 2 of the tape"), Tape(tape.path) as read:
+        list(read)
+
+
+async def test_what_was_recorded_before_a_state_is_saved_outlives_a_kill(tmp_path: Path) -> None:
+    with Recorder(tmp_path / "a.tape.gz", HEADER) as tape:
+        given = numbered(tape, 500)
+        await tape.caught_up(20.0)
+        with Tape(tape.path) as read:
+            assert list(read) == given
+        assert "cut off" in read.ended
