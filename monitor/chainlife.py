@@ -25,6 +25,7 @@ from monitor.feeds.executions import Executions
 from monitor.feeds.flashblocks import Flashblocks
 from monitor.feeds.heads import SHORTER_FOR, Heads
 from monitor.feeds.insistence import Insistent
+from monitor.feeds.l1_fee import L1Fee
 from monitor.feeds.pending import Pending
 from monitor.feeds.pools import KINDS, Pools
 from monitor.feeds.prices import PoolPrices, Quote
@@ -105,6 +106,7 @@ class ChainLife:
             "degraded": self.nodes.degraded,
             "nodes": self.nodes.facts(),
             "sequencer": self._sequencer,
+            "l1_data_fee_wei": watch.l1_fee.wei if watch and watch.l1_fee else None,
         }
 
     @property
@@ -216,6 +218,9 @@ class ChainLife:
             judges=capabilities.judges,
             snapshot_every=chain.snapshot_every,
         )
+        if self.traits.l1_fee:
+            asker = Evm(nodes.requests, chain=chain.id, pinned=capabilities.pinned)
+            watch.l1_fee = L1Fee(asker, watch.newest, self.traits.l1_fee)
         if self.traits.flashblocks:
             watch.arrivals.flashblocks = Flashblocks(nodes.pending, watch.newest)
         if self.traits.feed and chain.sequencer_feed is not None:

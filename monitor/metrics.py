@@ -52,6 +52,7 @@ REORG_RISK = _gauge("seawall_reorg_probability", "Share of newest blocks that we
 SAFE_NUMBER = _gauge("seawall_chain_safe_number", "Height that counts as safe; -1 while unknown.", "chain")
 FINALIZED_NUMBER = _gauge("seawall_chain_finalized_number", "Height that counts as final; -1 while unknown.", "chain")
 FINALITY_BROKEN = _counter("seawall_finality_violations_total", "Times a chain contradicted what was final.", "chain")
+L1_DATA_FEE = _gauge("seawall_l1_data_fee_wei", "What layer 1 charges for a swap's data; NaN while unknown.", "chain")
 RETRACTIONS = _counter("seawall_retractions_total", "Findings taken back after a reorganisation.", "integration")
 CAPABILITY = _gauge("seawall_chain_capability", "1 where the node offers it, 0 where we do without.", "chain", "capability")
 BLOCK_SECONDS = _histogram("seawall_block_process_seconds", "From a block seen to its commit.", _BLOCKS, "chain")

@@ -35,6 +35,7 @@ from monitor.newest import Newest
 
 if TYPE_CHECKING:
     from monitor.chains.base import BlockData
+    from monitor.feeds.l1_fee import L1Fee
 
 log = structlog.get_logger()
 
@@ -108,6 +109,8 @@ class ChainWatch:
         """Told of every block once it was judged, and of what was reverted; it must not raise, nor take time."""
         self.sequencer: SequencerFeed | None = None
         """The chain's sequencer, where it tells its messages by number."""
+        self.l1_fee: L1Fee | None = None
+        """What data costs on layer 1, where the chain lies above one."""
         self._last: Ingested | None = None
         self.depths = Depths(chain, judging.desk.fold.reorgs.get(chain))
         self._counts_new = False
@@ -125,6 +128,8 @@ class ChainWatch:
             tasks.create_task(self._blocks(), name=f"{self.chain}/blocks")
             tasks.create_task(self.arrivals.run(), name=f"{self.chain}/arrivals")
             tasks.create_task(self.feeds.quorum.run(self._show), name=f"{self.chain}/quorum")
+            if self.l1_fee is not None:
+                tasks.create_task(self.l1_fee.run(), name=f"{self.chain}/l1 fee")
             if self.sequencer is not None:
                 tasks.create_task(self._ordered(self.sequencer), name=f"{self.chain}/sequencer")
 
