@@ -5,8 +5,12 @@ what nobody has a reason to fear: by its recipient, by an address in its call da
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Protocol
 
-from detectors.events import Transaction
+import msgspec
+
+from detectors.events import Transaction, Unjudged
 from detectors.execution import Execution
 
 REMEMBERED = 20_000
@@ -14,6 +18,18 @@ REMEMBERED = 20_000
 
 LOOKED_AT = 8192
 """Characters of call data searched for watched addresses: 128 words, more than any honest call by hand."""
+
+
+class Logged(Protocol):
+    """A log of a block, as far as it is looked at here."""
+
+    @property
+    def address(self) -> str:
+        """Who emitted it."""
+
+    @property
+    def tx(self) -> str:
+        """In which transaction."""
 
 
 class Attention:
@@ -46,6 +62,11 @@ class Attention:
         if len(data) < len("0x") + 40:
             return called
         return called + tuple(found for digits in self._digits if digits in data and (found := "0x" + digits) not in called)
+
+    def told(self, unjudged: Unjudged, logs: Iterable[Logged]) -> Unjudged:
+        """With the watched contracts that its logs tell of, since its trace could not be had."""
+        touched = (entry.address for entry in logs if entry.tx == unjudged.id and entry.address in self.watched)
+        return msgspec.structs.replace(unjudged, touches=tuple(dict.fromkeys((*unjudged.touches, *touched))))
 
     def saw(self, execution: Execution, *, named: bool = False) -> None:
         """Learn from what ran: who called whom, and whether a watched contract was reached; `named`: its call data named one.

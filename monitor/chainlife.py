@@ -100,6 +100,8 @@ class ChainLife:
             "node": "connected" if state.up else f"not connected: {trouble or 'dialling'}",
             "judging": of_kind(capabilities, self.traits).described if capabilities else "not asked yet",
             "mempool": self._mempool,
+            "waiting": watch.arrivals.waiting if watch else 0,
+            "given_up": watch.arrivals.shed if watch else 0,
             "promised": watch.arrivals.flashblocks.seen if watch and watch.arrivals.flashblocks else None,
             "up": state.up,
             "trouble": trouble,

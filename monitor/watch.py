@@ -186,6 +186,7 @@ class ChainWatch:
         """Everything of one block, in order: its opening, each execution, the states and prices at its end, its closing."""
         position, moves = step.block.position, self.nodes.moves
         executions = await self.feeds.executions.block(position, step.block.transactions, step.at)
+        executions = [self.arrivals.attention.told(one, step.logs) if isinstance(one, Unjudged) else one for one in executions]
         failed = [one.reason for one in executions if isinstance(one, Unjudged)]
         if UNREACHABLE in failed or (failed and self.nodes.moves != moves):
             return False  # by no fault of the block: the node went away, or another was asked for what it may not have yet
@@ -269,6 +270,8 @@ class ChainWatch:
 
     def _touched(self, step: Ingested, executions: Sequence[Execution | Unjudged]) -> set[str]:
         """Watched contracts that this block had to do with; tokens that moved there are followed from now on."""
+        if any(isinstance(execution, Unjudged) for execution in executions):
+            return set(self.watched)  # what nobody could follow may have touched anything: all of it is read anew
         touched = {entry.address for entry in step.logs}
         for execution in executions:
             if isinstance(execution, Execution):

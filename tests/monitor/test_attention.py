@@ -2,8 +2,9 @@
 
 import pytest
 
-from detectors.events import Transaction
+from detectors.events import Stage, Transaction, Unjudged
 from monitor.attention import LOOKED_AT, Attention
+from monitor.chains.base import LogEntry
 from tests.support.executions import Call, address, call, execution
 
 BANK, ROUTER, THIEF, PAL = map(address, ("bank", "router", "thief", "pal"))
@@ -41,6 +42,16 @@ def test_who_reached_a_watched_contract_is_remembered_and_a_contract_by_its_last
     watching.saw(execution(call(ROUTER, "go()"), sender=PAL))
     assert not watching.near(tx(sender=PAL, to=ROUTER))
     assert watching.near(tx(sender=THIEF)), "a sender is not forgotten for one innocent call"
+
+
+def test_what_could_not_be_traced_is_named_by_its_logs() -> None:
+    def entry(who: str, tx_id: str) -> LogEntry:
+        return LogEntry(address=who, topics=(), data="0x", index=0, tx=tx_id, tx_index=0)
+
+    bomb = Unjudged(chain="eip155:1", at=1.0, id="0x1", stage=Stage.INCLUDED, reason="oversize", touches=(PAL,))
+    told = attention().told(bomb, [entry(BANK, "0x2"), entry(BANK, "0x1"), entry(ROUTER, "0x1"), entry(BANK, "0x1")])
+    assert told.touches == (PAL, BANK)
+    assert attention().told(bomb, [entry(BANK, "0x2")]).touches == (PAL,)
 
 
 def test_a_contract_made_with_the_victims_address_is_feared_whoever_calls_it() -> None:

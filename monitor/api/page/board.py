@@ -122,7 +122,7 @@ def _stage(stage: str) -> str:
 def _chains(chains: Mapping[str, Mapping[str, object]]) -> str:
     if not chains:
         return '<p class="quiet">No chain is configured.</p>'
-    columns = {"head": "Head", "age": "Seen", "node": "Node", "judging": "Judging"}
+    columns = {"head": "Head", "age": "Seen", "node": "Node", "judging": "Judging", "given_up": "Given up"}
     head = "".join(f'<th scope="col">{title}</th>' for title in ("Chain", *columns.values()))
     rows = "".join(
         f'<tr><th scope="row">{escape(name)}</th>'
