@@ -94,7 +94,6 @@ class Notices:
             del self._known[next(iter(self._known))]
 
     async def _take_back(self, news: Retraction) -> None:
-        metrics.RETRACTIONS.labels(news.integration).inc()
         log.info("retracted", integration=news.integration, finding=news.finding.id, reason=news.reason)
         if (news.integration, news.finding.id) not in self._known:
             return

@@ -86,6 +86,9 @@ class Desk:
                     raise
                 else:
                     self.trouble = ""
+                    for note in notes:
+                        if isinstance(note, Retraction):
+                            metrics.RETRACTIONS.labels(note.integration).inc()
                     return [_counted(made) for record in records if (made := self._fold(record)) is not None]
 
     async def ask(self, propose: Callable[[], Request]) -> Request:

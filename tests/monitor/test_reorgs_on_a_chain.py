@@ -104,6 +104,17 @@ async def test_a_mined_attack_that_a_reorg_takes_back_is_retracted_once_and_the_
         await asyncio.sleep(1.0)
         assert shore.kinds().count("finding.retracted") == len(mined), "one retraction each"
         assert shore.kinds()[0] == "breaker.opened"
+        await shore.daemon.kill()
+        async with Daemon(tmp_path, shore.daemon.config) as again:
+            await again.until("pause")
+            later = shore._replace(daemon=again)
+            await shore.mine(1)
+            found = await later.until(lambda now: now["flag"]["reorg"] is not None)
+            assert sorted(one["finding"]["id"] for one in found["retracted"]) == sorted(mined)
+            assert found["flag"]["state"] == "pause"
+            assert found["flag"]["reorg"]["reverted"] == 1, "what was counted outlives a kill"
+            await asyncio.sleep(1.0)
+            assert shore.kinds().count("finding.retracted") == len(mined), "and nobody is told twice"
 
 
 async def test_a_mined_attack_that_comes_back_in_the_new_branch_is_the_same_finding_and_grows_final_in_silence(
