@@ -9,6 +9,7 @@ read over HTTP that says pause, and how much of the flood was simulated by then.
 import argparse
 import asyncio
 import json
+import statistics
 import sys
 import tempfile
 import time
@@ -174,9 +175,13 @@ async def set_up(house: AsyncExitStack, folder: Path, attacks: int) -> tuple[Ben
     return Bench(node, observer, Wallet(node), sea), list(staged.attacks)
 
 
-async def run(calls: int, bombs: int, each: int) -> dict[str, Any]:
-    """All lanes, one after another; every attack is on an integration of its own."""
-    weather = {"quiet": (0, 0), "flood": (calls, 0), "bombs": (0, bombs), "both": (calls, bombs)}
+WEATHER = ("quiet", "flood", "bombs", "both")
+
+
+async def run(calls: int, bombs: int, each: int, which: Sequence[str] = WEATHER) -> dict[str, Any]:
+    """The lanes, one after another; every attack is on an integration of its own."""
+    all_of_it = {"quiet": (0, 0), "flood": (calls, 0), "bombs": (0, bombs), "both": (calls, bombs)}
+    weather = {name: all_of_it[name] for name in which}
     async with AsyncExitStack() as house:
         folder = Path(house.enter_context(tempfile.TemporaryDirectory(prefix="seawall-flood-", ignore_cleanup_errors=True)))
         bench, attacks = await set_up(house, folder, 2 * each * len(weather))
@@ -193,7 +198,10 @@ def _told(lane: Lane) -> dict[str, Any]:
     for name, values in (("near_ms", lane.near_ms), ("hidden_ms", lane.hidden_ms)):
         told[name] = {"p50": percentile(values, 0.5), "p99": percentile(values, 0.99)}
     if lane.judged_before:
-        told["flood_judged_before_pause"] = {"median": percentile(lane.judged_before, 0.5), "max": max(lane.judged_before)}
+        told["flood_judged_before_pause"] = {
+            "median": round(statistics.median(lane.judged_before), 3),
+            "max": round(max(lane.judged_before), 3),
+        }
     return told
 
 

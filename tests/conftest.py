@@ -14,7 +14,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
 REAL_PARTS = frozenset(
     f"tests.support.{name}"
     for name in ("alertmanager", "browser", "bytecode", "chain", "daemon", "following", "prometheus", "show", "tapes")
-) | {"monitor.demo.anvil", "benchmarks.ingest"}
+) | {"monitor.demo.anvil", "benchmarks.ingest", "benchmarks.flood"}
 """Modules that start a node, a daemon or another program."""
 
 
