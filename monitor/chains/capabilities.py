@@ -15,10 +15,12 @@ from monitor.chains.evm import Hash, Quantity, quantity
 from monitor.chains.kinds import Traits
 from monitor.chains.link import Lane
 from monitor.chains.rpc import Pushed, Rpc
-from monitor.errors import NodeError, NodeUnreachable, RpcRefused
+from monitor.errors import NodeError, NodeSilent, NodeUnreachable, RpcRefused
 from monitor.stream import Queue, Rule
 
 WITHIN = 5.0
+TRIES, PAUSE = 3, 0.1
+"""How often something is asked for that a node may only just now not give, and seconds before the second time."""
 LOOK_BACK = 8
 """Blocks searched for a transaction to trace."""
 
@@ -162,12 +164,22 @@ def of_kind(found: Capabilities, traits: Traits) -> Capabilities:
 
 
 async def _offered(ask: Callable[[], Awaitable[bool]]) -> bool:
-    try:
-        return await ask()
-    except NodeUnreachable:
-        raise
-    except NodeError:
-        return False  # refused, silent or of another shape: each time it cannot be built upon
+    """Refused, silent or of another shape, time and again: it cannot be built upon. Once may be a bad moment."""
+    for tries in range(TRIES):
+        try:
+            return await ask()
+        except NodeUnreachable:
+            raise
+        except RpcRefused as error:
+            if not error.throttled:
+                return False
+        except NodeSilent:
+            if tries:
+                return False
+        except NodeError:
+            pass
+        await asyncio.sleep(PAUSE * 2**tries)
+    return False
 
 
 async def _block(rpc: Rpc, name: str) -> _Block:

@@ -5,6 +5,7 @@ and returns the frames to send in its place; a reply rule is given the methods t
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Self
@@ -98,7 +99,9 @@ class FaultProxy:
     def cut(self) -> None:
         """Cut every connection in the middle of a frame that promised more."""
         for connection in list(self._open):
-            connection.transport.write(HALF_A_FRAME)
+            if not connection.transport.is_closing():
+                with contextlib.suppress(RuntimeError):  # it has said goodbye already
+                    connection.transport.write(HALF_A_FRAME)
             connection.transport.close()
 
     async def _greet(self, connection: ServerConnection, _: Request) -> Response | None:

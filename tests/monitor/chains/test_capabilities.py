@@ -123,3 +123,27 @@ async def test_methods_a_node_does_not_have_are_told_from_a_node_that_is_gone() 
         proxy.replies = cut
         with pytest.raises(NodeUnreachable):
             await _probed(proxy.ws)
+
+
+@pytest.mark.parametrize("how", ["throttled", "lost", "garbled"])
+async def test_a_bad_moment_while_it_is_probed_does_not_make_a_node_unable(how: str) -> None:
+    seen: set[str] = set()
+
+    def once(methods: tuple[str, ...], frame: bytes) -> Iterable[bytes]:
+        if methods[0] in seen or not methods[0].startswith(TRACERS):
+            return (frame,)
+        seen.add(methods[0])
+        if how == "lost":
+            return () if len(seen) == 1 else (frame,)
+        if how == "garbled":
+            return (answer(frame, lambda reply: reply.update(result=None)),)
+        said = {"jsonrpc": "2.0", "id": json.loads(frame)["id"], "error": {"code": -32005, "message": "limit exceeded"}}
+        return (json.dumps(said).encode(),)
+
+    async with await Anvil.start() as node, FaultProxy(node.ws) as proxy:
+        chain = await TalkingChain.on(node)
+        await chain.speak()
+        await chain.close()
+        proxy.replies = once
+        assert await _probed(proxy.ws) == EVERYTHING
+    assert len(seen) > 1
