@@ -17,6 +17,7 @@ from monitor.feeds.heads import Heads
 from monitor.feeds.quorum import Quorum
 from monitor.metrics import REGISTRY
 from tests.support.chain import CHAIN, TalkingChain
+from tests.support.fault_proxy import FaultProxy
 from tests.support.following import Ledger
 from tests.support.providers import Frozen, be_honest, lie_about_hashes, providers, refuse_traces
 
@@ -361,3 +362,52 @@ async def test_the_last_of_two_nodes_says_so_and_so_does_one_that_leads_for_want
         b.clear()
         await it.until(lambda: it.nodes.degraded is None)
         assert REGISTRY.get_sample_value("seawall_chain_degraded", {"chain": CHAIN}) == 0
+
+
+async def test_a_leader_with_a_private_fork_of_its_own_hides_nothing_and_releases_nothing() -> None:
+    """Every hash on its fork is right, so only the other two can tell; until they do, nothing of it counts as final."""
+    async with (
+        twins() as ((forked, liar), (honest, truth)),
+        FaultProxy(honest.ws) as b,
+        FaultProxy(honest.ws) as c,
+        followed(forked.ws, b.ws, c.ws, quorum=2) as it,
+    ):
+        for chain in (liar, truth):
+            await chain.speak(3)
+        shared = await truth.height()
+        await it.until(lambda: it.quorum.certain(shared) == shared)
+        assert it.lead == "a"
+        certain: set[int] = set()
+        await liar.mine(2)  # the same heights, without what was said in them
+        await truth.speak(2)
+        top = await truth.height()
+
+        def honest_again() -> bool:
+            certain.add(it.quorum.certain(top))
+            return it.lead != "a"
+
+        await it.until(honest_again)
+        assert it.state("a") is State.QUARANTINED
+        await it.caught_up(truth)
+        assert [first for first, _ in it.ledger.reverts] == [shared + 1], "what the liar told was taken back, once"
+        assert certain <= {shared, -1}, "nothing of the fork was ever final"
+        await it.until(lambda: it.quorum.certain(top) == top)
+
+
+async def test_a_provider_that_lags_is_no_reorganisation_and_a_reorganisation_is_no_lag() -> None:
+    async with providers(3) as (chain, (a, b, c)):
+        stuck = Frozen(a)
+        async with followed(a.ws, b.ws, c.ws, quorum=2) as it:
+            await it.until(lambda: {it.state(name) for name in "abc"} == {State.ALIVE} and bool(it.ledger.blocks))
+            await chain.speak(4)
+            await it.caught_up(chain)
+            await asyncio.sleep(0.6)
+            stuck.freeze()
+            async with speaking(chain):
+                await it.until(lambda: it.state("a") is State.OUT_OF_SYNC and it.lead != "a")
+            await it.caught_up(chain)
+            assert it.ledger.reverts == []
+            await chain.reorg(2)
+            await it.until(lambda: len(it.ledger.reverts) == 1)
+            await it.caught_up(chain)
+            assert {it.state(name) for name in "bc"} == {State.ALIVE}
