@@ -118,6 +118,8 @@ class Drain(Detector):
             gone = self._gone(event, ledger, watch, party, before)
             found = self._at_once(event, ledger, watch, party, address, gone)
             if books is None or not mined or address not in books.held:
+                if books is not None and address in named and address in books.held and not event.supersedes:
+                    found += self._would(event, ledger, books, party, before, gone)
                 yield from found
                 continue
             if address in named:
@@ -188,6 +190,20 @@ class Drain(Detector):
             took = books.windows.take(address, asset, who, amount, before, now, started, self.party_share)
             if took is not None:
                 yield self._took(event, address, asset, who, took)
+
+    def _would(
+        self, event: Execution, ledger: Ledger, books: Ledgers, party: frozenset[str], past: Known, gone: list[Outflow]
+    ) -> Iterator[Finding]:
+        """The budget that this transaction goes over if it is mined as it ran, adding to what has left already."""
+        now = books.now(event)
+        for flow in gone:
+            if flow.paid or flow.doubtful or flow.asset not in books.held[past.contract].reserves:
+                continue
+            before = past.balance(flow.asset)
+            over = books.windows.would(past.contract, flow.asset, flow.out, before, now, books.clock.get("started", now))
+            if over:
+                who = _beneficiary(ledger, flow.asset, party)
+                yield self._over(event, past.contract, flow.asset, max(over, key=lambda s: s.share / s.limit), who)
 
     def _over(self, event: Execution, address: str, asset: str, spent: Spent, who: str) -> Finding:
         return self.find(

@@ -54,6 +54,17 @@ class Windows:
                 over.append(spent)
         return over
 
+    def would(self, contract: str, asset: str, amount: int, before: int | None, at: float, started: float) -> list[Spent]:
+        """The windows, begun before, that `amount` would take over their limit if it left now; changes nothing."""
+        over = []
+        for span, limit in self.limits:
+            ring = self._rings.get((contract, asset, span))
+            gone = Budget(ring, span=span, buckets=BUCKETS).total(at) if ring is not None else 0
+            spent = self._judge(span, limit, gone + amount, before, gone, at, started)
+            if spent is not None and amount > 0 and gone > 0:
+                over.append(spent)
+        return over
+
     def take(
         self, contract: str, asset: str, who: str, amount: int, before: int | None, at: float, started: float, limit: float
     ) -> Spent | None:

@@ -22,8 +22,8 @@ CHANGED, QUIET, AFTER, MOST = 0.55, 0.4, 0.85, 0.95
 ANNOUNCED = 0.7
 """The most for a contract whose operator had said that something would change."""
 
-PULLED, NEARLY_ALL, MOVED = 0.7, 0.9, 0.3
-"""Confidence of liquidity pulled by the house; the part from which anyone's pull warns; and once it has been put back."""
+PULLED, MOVED = 0.7, 0.3
+"""Confidence of liquidity pulled by the house, and once it has been put back; a stranger may do with his own what he likes."""
 
 REMEMBERED = 512
 """Mints, and pulls, remembered per chain; beyond, the oldest half is forgotten."""
@@ -41,6 +41,14 @@ class Keys(Books):
         self.made: Map[tuple[str, str], tuple[float, int]] = self.log.map()
         self.pulls: Map[str, tuple[float, str, Pulled]] = self.log.map()
         self.house: Map[str, frozenset[str]] = self.log.map()
+
+    def learn(self, event: Block | PoolState | Price) -> None:
+        """And who owns the tokens of a pool."""
+        super().learn(event)
+        if isinstance(event, PoolState):
+            owners = frozenset(f"0x{n & (1 << 160) - 1:040x}" for name, n in event.extra.items() if name in {"owner0", "owner1"})
+            if owners != self.house.get(event.pool, frozenset()):
+                self.house[event.pool] = owners
 
 
 class Privileges(Detector):
@@ -161,6 +169,7 @@ class Privileges(Detector):
         if not recent:
             return
         inside = frozenset(holder for change in recent for holder in change.holders)
+        inside |= {code.deployer for holder in inside if (code := event.context.codes.get(holder)) and code.deployer}
         for flow in outflows(ledger, past, kept_at_home(ledger, watch, party, contract)):
             if flow.paid or flow.doubtful or not flow.before:
                 continue
@@ -189,7 +198,7 @@ class Privileges(Detector):
         took = pulled(ledger, past, gain)
         if took is not None and took.share > self.pulled_share:
             ours = self._of_the_house(event, keys, past, party)
-            score = PULLED if ours else 0.6 if took.share > NEARLY_ALL else QUIET
+            score = PULLED if ours else QUIET
             if counts(event) and event.sender is not None:
                 keys.pulls[event.sender] = (now, event.tx, took)
                 _halve(keys.pulls, lambda key: keys.pulls[key][0])
@@ -231,7 +240,7 @@ class Privileges(Detector):
     def _of_the_house(self, event: Execution, keys: Keys, past: Known, party: frozenset[str]) -> bool:
         """Does this party own the pool or one of its tokens, or did it deploy them?"""
         contracts = (past.contract, *(past.holding.reserves if past.holding is not None else ()))
-        makers = {code.deployer for c in contracts if (code := event.context.codes.get(c)) is not None}
+        makers = frozenset(code.deployer for c in contracts if (code := event.context.codes.get(c)) is not None)
         owners = frozenset().union(*(self.owners.get(c, frozenset()) | keys.house.get(c, frozenset()) for c in contracts))
         return not party.isdisjoint(owners | makers)
 
@@ -261,7 +270,6 @@ def _remember(keys: Keys, change: Change) -> None:
     keys.changed[change.contract] = (*keys.changed.get(change.contract, ())[-7:], change)
     if change.what == "new owner":
         keys.house[change.contract] = frozenset(change.holders)
-        _halve(keys.house, lambda key: key)
     for key in [key for key in keys.gone if key[0] == change.contract]:
         del keys.gone[key]
     _halve(keys.changed, lambda key: keys.changed[key][-1].at)
