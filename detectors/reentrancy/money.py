@@ -128,12 +128,8 @@ class Money:
         losers = self.ledger.losers()
         others = sorted(loser for loser in losers if loser not in victims and loser not in self.party and loser not in self.known)
         for loser in (*(victim for victim in victims if victim in losers), *others[:LOSERS]):
-            changes = self._real(self.ledger.assets(loser))
-            if (
-                changes
-                and all(amount < 0 for amount in changes.values())
-                and self.ledger.burns(loser) <= self.ledger.mints(loser)
-            ):
+            if self.robbed(loser):
+                changes = self._real(self.ledger.assets(loser))
                 asset, amount = min(changes.items(), key=lambda change: (change[1], change[0]))
                 return loser, asset, -amount
         return None
@@ -141,6 +137,13 @@ class Money:
     def costless(self, victims: tuple[str, ...]) -> bool:
         """Did U, without the victims, give nothing of worth to anybody?"""
         return min(self._real(self.ledger.party_gain(self.party.difference(victims))).values(), default=0) >= 0
+
+    def robbed(self, contract: str | None) -> bool:
+        """Did it end with less, with nothing in return, and no share of its own burnt? Then no callback was as it should be."""
+        if contract is None:
+            return False
+        changes = self._real(self.ledger.assets(contract)).values()
+        return bool(changes) and max(changes) < 0 and self.ledger.burns(contract) <= self.ledger.mints(contract)
 
     def within(self, first: int, end: int) -> Ledger:
         """The flows of the frames first..end-1 alone."""

@@ -39,7 +39,7 @@ def _conflicting(scale: Scale, ordered: Ordered, seen: Conflict) -> Verdict | No
     outside = acts.ctx[seen.inner] != contract
     start = seen.inner if outside else acts.parent[seen.inner]
     fellow = structure.outside(seen.outer, start, contract) if outside else structure.sandwich(seen.outer, seen.inner)
-    if fellow < 0:
+    if fellow < 0 or _paid_in(scale, contract, seen):
         return None
     if seen.key[0] == FOREIGN:
         return _shared(scale, contract, fellow, seen)
@@ -53,6 +53,11 @@ def _conflicting(scale: Scale, ordered: Ordered, seen: Conflict) -> Verdict | No
             return None
     kind = _kind(scale, seen, fellow)
     return scale.weigh(kind, scale.victims(contract, consumers), seen.outer, seen.inner, fellow, seen)
+
+
+def _paid_in(scale: Scale, contract: str, seen: Conflict) -> bool:
+    """Did the inner call only pay in, and the outer one count on from there, with nothing lost? An EntryPoint's prefund does."""
+    return seen.reread and scale.deposits(seen.inner) and not scale.money.stakes((contract,)).counts
 
 
 def _kind(scale: Scale, seen: Conflict, fellow: int) -> str:

@@ -80,7 +80,8 @@ class Scale:
         """The verdict on `inner` having come back to, or looked at, what `outer` waits in."""
         branch = self.branch(outer, inner)
         own = self.design.sells_itself(outer, fellow, branch)
-        structural = 0.0 if own or self.design.expected(outer, inner, fellow, branch) else STRUCTURAL
+        meant = self.design.expected(outer, inner, fellow, branch) and not self.money.robbed(self.acts.ctx[outer])
+        structural = 0.0 if own or meant else STRUCTURAL
         stakes = self.money.stakes(victims)
         if not self.structure.surely(fellow, outer) and not stakes.counts:
             structural = 0.0
@@ -143,6 +144,11 @@ class Scale:
     def created(self, fellow: int) -> bool:
         """Is the outsider a contract that is just being created?"""
         return self.frames[self.acts.entry[fellow]].type in CREATES
+
+    def deposits(self, act: int) -> bool:
+        """Did this call bring ether in, and take nothing out?"""
+        entry = self.frames[self.acts.entry[act]]
+        return entry.type == CALL and entry.value > 0 and act not in self.payers and act not in self.rewards
 
     def _paid_inside(self, inner: int, fellow: int) -> bool:
         """Did the inner call, or who made it for the outsider, hand anything to U or the outsider?"""

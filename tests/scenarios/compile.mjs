@@ -1,5 +1,6 @@
 // Compiles Solidity for the scenarios: {name: source} as JSON on stdin, {contract: {abi, bytecode}} as JSON on stdout.
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import solc from "solc";
 
 const sources = JSON.parse(readFileSync(0, "utf8"));
@@ -13,7 +14,8 @@ const input = {
     outputSelection: { "*": { "*": ["abi", "evm.bytecode.object"] } },
   },
 };
-const output = JSON.parse(solc.compile(JSON.stringify(input)));
+const library = (path) => ({ contents: readFileSync(join("node_modules", path), "utf8") });
+const output = JSON.parse(solc.compile(JSON.stringify(input), { import: library }));
 const errors = (output.errors ?? []).filter((problem) => problem.severity === "error");
 for (const problem of errors) console.error(problem.formattedMessage);
 if (errors.length) process.exit(1);

@@ -146,8 +146,13 @@ class Lookout:
 def configured(staged: Staged, ws: str, folder: Path) -> Config:
     """The scenario's `seawall.yaml`."""
     contracts = [
-        {"address": c.address, "kind": c.kind, "role": c.role, "assets": [a for a in c.assets if a != "native"],
-         "asks": staged.asks.get(c.address, {})}
+        {
+            "address": c.address,
+            "kind": c.kind,
+            "role": c.role,
+            "assets": [a for a in c.assets if a != "native"],
+            "asks": staged.asks.get(c.address, {}),
+        }
         for c in staged.watch
     ]
     chain = {"id": CHAIN, "nodes": [{"name": "anvil", "ws": ws}], "block_time": "12s", "blind_after": "60s"}

@@ -30,7 +30,10 @@ from tests.scenarios.world import Tx, Wait, World
 REENTRANCY, DRAIN = "reentrancy", "drain"
 """Families: which detectors have to see it (`reentrancy`, or any other)."""
 
-Blocks = Iterable[Sequence[Tx] | Wait] | AsyncIterator[Sequence[Tx] | Wait]
+Step = Sequence[Tx] | Wait
+"""A block's transactions, or some empty blocks."""
+
+Blocks = Iterable[Step] | AsyncIterator[Step]
 
 
 @dataclass(frozen=True, kw_only=True)
