@@ -304,6 +304,7 @@ class ChainWatch:
         self._show()
         self.arrivals.mined(step.block.transactions)
         await self.feeds.pending.mined(step.block.transactions, position)
+        metrics.CAPABILITY.labels(self.chain, "mempool").set(self.feeds.pending.unsupported is None)
         if decided:
             await self.feeds.heads.audit(step)
         if first or decided or self._counts_new or position.height % self.snapshot_every == 0:

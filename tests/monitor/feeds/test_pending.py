@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from detectors.events import Dropped, Event, Gap, Transaction
+from detectors.events import Dropped, Event, Gap, Position, Transaction
 from monitor.chains.link import LANES, Link
 from monitor.demo.anvil import Anvil
 from monitor.feeds.mempool import Mempool
@@ -259,3 +259,15 @@ async def test_a_subscription_that_was_granted_and_delivers_nothing_is_found_out
             await asyncio.sleep(1.2)
             assert proxy.asked.count("eth_getFilterChanges") <= asked + 1
             assert len({tx.id for tx in heard.of(Transaction)}) == len(heard.of(Transaction)), "told twice by both ways"
+
+
+async def test_a_feed_that_never_told_what_was_mined_reads_unsupported_until_it_tells_something() -> None:
+    pending = Pending(Link("ws://127.0.0.1:1", chain=CHAIN, provider="node").pending, chain=CHAIN)
+    for height in range(20):
+        assert pending.unsupported is None
+        await pending.mined([f"0x{height:x}{n:063x}" for n in range(10)], Position(height, f"0x{height}"))
+    assert "none of the last 200" in (pending.unsupported or "")
+    told = Transaction(chain=CHAIN, at=0.0, id="0xtold", sender="0xa", to=None, value=0, input="0x", nonce=0, gas=1, max_fee=1)
+    pending.learn(told)
+    await pending.mined(["0xtold"], Position(21, "0x21"))
+    assert pending.unsupported is None
