@@ -50,6 +50,10 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
         "Do we see?",
         (
             Panel("Head age", "How long ago the newest head was processed.", (("{{chain}}", "time() - seawall_chain_head_seen_timestamp_seconds"),), unit="s"),
+            Panel("Coverage", "Blocks processed over blocks of the chain since the start; below 1 something is missing.", (("{{chain}}", "seawall_coverage_ratio"),), unit="percentunit"),
+            Panel("Blocks behind", "Blocks that the node has and we have not processed.", (("{{chain}}", "seawall_chain_blocks_behind"),)),
+            Panel("Checks of nodes", "A minute, by outcome: what was proven, what was caught, what could not be checked.", (("{{check}} {{outcome}}", "60 * sum by (check, outcome) (rate(seawall_node_checks_total[5m]))"),)),
+            Panel("Second questions", "A minute, by outcome: asked of another node because the first was slow or wrong.", (("{{outcome}}", "60 * sum by (outcome) (rate(seawall_hedges_total[5m]))"),)),
             Panel("Decision latency", "From the event seen to the decision published, p99.", (("{{stage}}", "histogram_quantile(0.99, sum by (le, stage) (rate(seawall_detection_latency_seconds_bucket[5m])))"),), unit="s"),
             Panel("Block processing", "From a block seen to its commit, p99.", (("{{chain}}", "histogram_quantile(0.99, sum by (le, chain) (rate(seawall_block_process_seconds_bucket[5m])))"),), unit="s"),
             Panel("Events", "Events through the pipeline a second.", (("{{kind}}", "sum by (kind) (rate(seawall_events_total[1m]))"),), unit="ops"),

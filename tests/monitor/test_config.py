@@ -40,6 +40,12 @@ def problems(text: str, env: dict[str, str] = ENV) -> list[str]:
     return caught.value.problems
 
 
+def test_a_checkpoint_is_what_every_node_must_have_in_lower_case() -> None:
+    pinned = CHAINS.replace("nodes:", f'checkpoint: {{number: 7, hash: "0x{"AB" * 32}"}}, nodes:')
+    assert parse(pinned, "seawall.yaml", ENV).chains["ethereum"].pinned == (7, "0x" + "ab" * 32)
+    assert parse(CHAINS, "seawall.yaml", ENV).chains["ethereum"].pinned is None
+
+
 def test_a_small_file_gets_every_default() -> None:
     config = parse(WHOLE, "seawall.yaml", ENV)
     chain, integration = config.chains["ethereum"], config.integrations["aave"]
@@ -153,6 +159,18 @@ def test_what_cannot_be_read_is_named_with_line_and_column(text: str, said: str)
         ),
         (CHAINS + "policies: {x: {pause_at: 1.5}}\n", "policies.x.pause_at: expected float <= 1.0: 1.5 (line 3)"),
         (CHAINS + "policies: {x: {quorum: 0}}\n", "policies.x.quorum: expected int >= 1: 0 (line 3)"),
+        (
+            CHAINS.replace("nodes:", "checkpoint: {number: 1, hash: 0x12}, nodes:").replace("0x12", '"0x12"'),
+            'chains.ethereum.checkpoint.hash: not a block\'s hash: "0x12"; write 0x and 64 hex digits (line 2)',
+        ),
+        (
+            CHAINS.replace("nodes:", f'checkpoint: {{number: -1, hash: "0x{"ab" * 32}"}}, nodes:'),
+            "chains.ethereum.checkpoint.number: expected int >= 0: -1 (line 2)",
+        ),
+        (
+            CHAINS.replace("name: alpha", "name: alpha, rate: 0"),
+            "chains.ethereum.nodes[0].rate: expected float > 0.0: 0 (line 2)",
+        ),
         (CHAINS + "policies: {x: {quorum: yes}}\n", 'policies.x.quorum: expected int, got str: "yes" (line 3)'),
         (
             CHAINS + "policies: {x: {min_open: 60}}\n",
