@@ -81,6 +81,7 @@ THROTTLED = _counter("seawall_node_throttled_total", "Refusals of a node because
 DEGRADED = _gauge("seawall_chain_degraded", "1 while no second node could take over, or none better was there.", "chain")
 NODE_MOVES = _counter("seawall_node_moves_total", "How often another node took the lead.", "chain")
 
+CONNECTIONS_REFUSED = _counter("seawall_connections_refused_total", "Connections shut out: full, or slow with a head.", "listener", "why")
 FLAG_READS = _counter("seawall_flag_reads_total", "Flag reads served.", "protocol", "code")
 STREAM_CLIENTS = _gauge("seawall_flag_clients", "Connected change-stream clients.", "protocol")
 ADMIN_ACTIONS = _counter("seawall_admin_actions_total", "Operator actions by outcome.", "action", "outcome")

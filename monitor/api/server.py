@@ -10,6 +10,7 @@ from aiohttp import web
 from monitor.api import flagd, flags, health, live, ofrep, operators, page, views
 from monitor.api import gas as fees
 from monitor.api.documents import DOCUMENTS, Documents
+from monitor.api.door import IDLE_FOR, Threshold
 from monitor.api.problems import problems
 from monitor.api.signing import Signer
 from monitor.breaker.flags import FlagBoard
@@ -34,6 +35,7 @@ def read_app(
     app = web.Application(middlewares=[problems], client_max_size=operators.MOST_BYTES)
     app[flags.BOARD], app[health.HEALTH], app[health.READY], app[views.SOURCES] = board, healthy, ready, sources
     app[fees.ORACLES], app[DOCUMENTS], app[flagd.LEASE] = gas, Documents(board, signer), lease
+    app[live.AUDIENCE] = live.Audience(board)
     app.add_routes(
         [
             web.get("/v1/flags", flags.read_all),
@@ -74,15 +76,19 @@ def admin_app(orders: Orders, tokens: Mapping[str, operators.Token]) -> web.Appl
 
 
 class Listener:
-    """One bound application. `address` is `host:port`; port 0 takes a free one, `url` says which."""
+    """One bound application. `address` is `host:port`; port 0 takes a free one, `url` says which. `most`: connections."""
 
-    def __init__(self, name: str, app: web.Application, address: str) -> None:
+    def __init__(self, name: str, app: web.Application, address: str, *, most: int = 20_000) -> None:
         self.name = name
         self.address = address
         self.url = ""
         self._runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=True, shutdown_timeout=2.0, keepalive_timeout=75.0
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=2.0, keepalive_timeout=IDLE_FOR
         )
+        documents = app.get(DOCUMENTS)
+        quick = flags.HotFlags(documents) if documents is not None else None
+        self._threshold = Threshold(name, self._hand_over, quick, most)
+        self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
         """Bind and serve. Raises SeawallError naming the address when it is taken."""
@@ -90,19 +96,29 @@ class Listener:
         if not port.isdigit():
             raise ConfigError([f"api.{self.name}: not host:port: {self.address!r}"])
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host.strip("[]") or "127.0.0.1", int(port), reuse_address=True)
+        self._threshold.inside = lambda: len(self._runner.server.connections) if self._runner.server else 0
         try:
-            await site.start()
+            self._server = await asyncio.get_running_loop().create_server(
+                self._threshold, host.strip("[]") or "127.0.0.1", int(port), reuse_address=True, backlog=1024
+            )
         except OSError as error:
             await self._runner.cleanup()
             raise SeawallError(
                 f"api.{self.name}: cannot listen on {self.address}: {error.strerror}; is another one running?"
             ) from error
-        bound = self._runner.addresses[0]
+        bound = self._server.sockets[0].getsockname()
         self.url = f"http://{bound[0]}:{bound[1]}"
         log.info("api.listening", listener=self.name, url=self.url)
 
     async def stop(self) -> None:
         """Close the listener and every connection."""
+        if self._server is not None:
+            self._server.close()
+        self._threshold.close()
         async with asyncio.timeout(10):
             await self._runner.cleanup()
+
+    def _hand_over(self) -> asyncio.Protocol:
+        if self._runner.server is None:
+            raise RuntimeError(f"api.{self.name}: not started")
+        return self._runner.server()

@@ -1,0 +1,1 @@
+"""The parts of `benchmarks.flags`: servers to ask, and the asker."""
