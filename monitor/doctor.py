@@ -50,9 +50,11 @@ def _degraded(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
     for node in nodes:
         chains.setdefault(node["chain"], []).extend([node["node"]] if node["ok"] else [])
     return [
-        f"{chain} has {f'one node that is ok ({names[0]})' if names else 'no node that is ok'}: its next failure would blind us"
+        f"{chain} has one node that is ok ({names[0]}): its next failure would blind us"
+        if names
+        else f"{chain} has no node that is ok: its flags are unknown"
         for chain, names in chains.items()
-        if len(names) < 2  # noqa: PLR2004 - one, or none
+        if len(names) < 2
     ]
 
 
