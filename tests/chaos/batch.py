@@ -10,7 +10,7 @@ import msgspec
 from tests.chaos.report import Report
 
 ROOT = Path(__file__).resolve().parents[2]
-MORE_SECONDS = 120.0
+MORE_SECONDS = 240.0
 """Seconds that a seed may take beyond its own: starting, settling, reckoning."""
 
 

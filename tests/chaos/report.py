@@ -23,6 +23,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     logs were lied about, `caught_lies` (of the follower alone) those never handed over with the lie. Recovery counts from the
     end of a fault until what the chain was then had been processed. `unknown_by` says which fault explains how many seconds of
     `unknown`, `unknown_after_return_ms` how long it stayed once a node was back; `absent_seconds` nobody answered at all.
+    `replay_identical`: the tape, judged again, gives the decisions on it (None where there was more than one life).
     """
 
     seed: int
@@ -59,6 +60,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     unjustified_reasons: list[str] = []
     unknown_after_return_ms: list[int] = []
     absent_seconds: float = 0.0
+    replay_identical: bool | None = None
     slow_recoveries: list[tuple[str, int]] = []
     missing: list[tuple[str, str, int]] = []
 
@@ -66,6 +68,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     def good(self) -> bool:
         """Nothing lost, nothing invented, nothing done twice, the very chain; and sight all along where it had to be."""
         wrong = self.lost + self.phantom + self.duplicated + self.duplicates_effected
+        if self.replay_identical is False:
+            return False
         return wrong == 0 and self.chain_equal and (self.mode != "one-bad" or self.unknown_seconds == 0)
 
     @property
@@ -137,6 +141,8 @@ def summary(reports: Iterable[Report]) -> dict[str, object]:
         "modes": dict(Counter(report.mode for report in reports)),
         **{name: round(sum(getattr(report, name) for report in reports), 3) for name in SUMMED},
         "chain_equal": all(report.chain_equal for report in reports),
+        "replays": sum(report.replay_identical is not None for report in reports),
+        "replays_identical": sum(report.replay_identical is True for report in reports),
         "recovery_p50_s": statistics.median(took or [0]) / 1000,
         "recovery_p99_s": took[len(took) * 99 // 100] / 1000 if took else 0.0,
         "recovery_max_s": max(took, default=0) / 1000,

@@ -8,17 +8,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from monitor.config import load
 from tests.chaos.ordeal import Ordeal
 from tests.chaos.plan import Fault, Mode, mode_of, plan
 from tests.chaos.report import Report, counted, recovered
 from tests.chaos.sight import Befallen, Look, Sight, blindness
 from tests.chaos.trail import Trail, compared, effects, lives
 from tests.support.chain import CHAIN, SPEAKER
-from tests.support.daemon import Daemon, settings
+from tests.support.daemon import TOKEN, Daemon, settings
 from tests.support.lockstep import BANK
+from tests.support.tapes import played
 
 SETTLES = 30.0
-"""Seconds the daemon has to reach the head once the faults have stopped."""
+"""Seconds the daemon has to vouch for a head again once the faults have stopped."""
+CATCHES_UP = 90.0
+"""Seconds it has after that to process the last block, while no more come: what it has not reached yet is not lost."""
 GRACE = 2.0
 """Seconds after a fault's end in which `unknown` is still its doing."""
 STARTS = 5.0
@@ -71,11 +75,13 @@ class Trial:
         finally:
             looking.cancel()
         code = await daemon.stop()
+        if not await self.ordeal.chain.agree():
+            raise RuntimeError("the nodes are out of step: their chains differ, so nothing can be said of the daemon's")
         return await self._reckon(sight, settled, code)
 
     async def _sees(self, daemon: Daemon) -> None:
         """Wait until a first block was judged; no fault before."""
-        async with asyncio.timeout(SETTLES):
+        async with asyncio.timeout(2 * SETTLES):
             while not ((flag := await daemon.flag()) and flag["observed_block"]):
                 if daemon.process is not None and daemon.process.returncode is not None:
                     raise RuntimeError(f"the daemon ended at once: {(self.folder / 'daemon.log').read_text()[-1000:]}")
@@ -121,14 +127,14 @@ class Trial:
                 took = time.time() - began
                 break
             await asyncio.sleep(0.3)
-        until = time.time() + BLIND_AFTER
+        until = time.time() + CATCHES_UP
         while sight.now.head != newest and time.time() < until:  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.02)
         return took
 
     async def _reckon(self, sight: Sight, settled: float, code: int) -> Report:
-        trail = Trail(CHAIN)
-        trail.read(lives(self.folder / "trail.tape.gz"))
+        trail, tapes = Trail(CHAIN), lives(self.folder / "trail.tape.gz")
+        trail.read(tapes)
         first = trail.first or 0
         chain = await self.ordeal.chain.hashes(first)
         verdict = compared(trail, await self.ordeal.chain.logs(first))
@@ -146,9 +152,16 @@ class Trial:
             trouble=None if code == 0 else f"the daemon ended with {code}", restarts=self.restarts,
             unknown_seconds=blind.unknown, unknown_by=blind.by, absent_seconds=blind.absent,
             unjustified_unknown_seconds=blind.unjustified, unjustified_reasons=blind.reasons,
+            replay_identical=_identical(tapes[0], self.folder / "seawall.yaml") if self.restarts == 0 else None,
             unknown_after_return_ms=_after(self.ordeal.back, sight.looks),
             **counted(recovered(self.faults, self.ordeal.heads, trail.closed), self.faults),
         )  # fmt: skip
+
+
+def _identical(tape: Path, config: Path) -> bool:
+    """Does the tape of an only life give the decisions on it, bit for bit?"""
+    again = played(tape, load(config, {"TOKEN": TOKEN}))
+    return not again.ended and again.tally.differing == again.tally.unfitting == 0
 
 
 def _explaining(fault: Befallen) -> Befallen:

@@ -1,7 +1,8 @@
 """Real nodes with one history: each carries out the same orders, so that all have the same blocks, by hash.
 
-An anvil is a function of what it was told (genesis time, transactions, block times), reorganisations included. So a node that was
-frozen or killed comes back with what it was told until then, or less, and learns the rest as a real one syncs: from the others.
+An anvil is a function of what it was told (genesis time, transactions, block times), reorganisations included: the blocks of one
+have the time of the block below them, where a clock would make each node's different. So a node that was frozen or killed comes
+back with what it was told until then, or less, and learns the rest as a real one syncs: from the others.
 The first is the clean one: nobody follows it, nothing ever befalls it, and it says what truly happened.
 """
 
@@ -108,8 +109,9 @@ class Lockstep:
             for contract, code, balance in ((SPEAKER, SPEAKS, ETHER), (BANK, PAYS, DEPOSIT)):
                 await step.order("anvil_setCode", contract, code)
                 await step.order("anvil_setBalance", contract, hex(balance))
-            for _ in range(history):
-                await step.block(1)
+            await step.order("anvil_setBlockTimestampInterval", 0)
+            for number in range(1, history + 1):
+                await step.block(1, at=genesis + number)
             yield step
         finally:
             await asyncio.gather(*(twin.stop() for twin in (step.clean, *step.nodes)))
@@ -120,13 +122,16 @@ class Lockstep:
         answer, *_ = await asyncio.gather(*(twin.obey(self.orders) for twin in (self.clean, *self.nodes) if twin.up))
         return answer
 
-    async def block(self, transactions: int, drained: int = 0) -> None:
-        """One block of so many transactions with two logs each, and one that takes `drained` wei out of the bank, if any."""
+    async def block(self, transactions: int, drained: int = 0, at: int = 0) -> None:
+        """One block of so many transactions with two logs each, and one that takes `drained` wei out of the bank, if any.
+
+        `at` is its time in unix seconds, now if it is not given.
+        """
         for _ in range(transactions):
             await self.order("eth_sendTransaction", self._words())
         if drained:
             await self.order("eth_sendTransaction", {"from": SENDER, "to": BANK, "data": f"0x{drained:064x}", "gas": "0x186a0"})
-        self._time = max(self._time, min(int(time.time()), self._time + 1))
+        self._time = max(self._time, at or int(time.time()))
         await self.order("evm_mine", self._time)
 
     async def reorg(self, depth: int, *, speaking: bool) -> None:
@@ -147,6 +152,11 @@ class Lockstep:
     async def catch_up(self) -> None:
         """Those that are up learn what they missed."""
         await asyncio.gather(*(twin.obey(self.orders) for twin in self.nodes if twin.up))
+
+    async def agree(self) -> bool:
+        """Have all that are up the same newest block? If not, nothing that was found can be believed."""
+        heads = await asyncio.gather(*(self.head(twin) for twin in (self.clean, *self.nodes) if twin.up))
+        return len(set(heads)) == 1
 
     async def head(self, twin: Twin | None = None) -> Position:
         """The clean one's newest block, or another's."""
