@@ -62,6 +62,8 @@ def _options(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="seeds at once; they mostly wait")
     parser.add_argument("--mode", choices=("single", "one-bad", "blackout"), help="else each seed has its own")
     parser.add_argument("--nodes", type=int, choices=(1, 3), help="1: as --mode single; 3: as --mode one-bad")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="take `policies` and `detectors` from this configuration")
+    parser.add_argument("--policy", metavar="NAME", help="which of its policies the robbed integration follows")
     parser.add_argument("--fast", action="store_true", help="the follower alone instead of the whole daemon")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave configuration, journal, tapes and log of each seed there")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -91,6 +93,7 @@ async def _tried(options: argparse.Namespace) -> int:
 
 
 async def _reports(options: argparse.Namespace) -> "AsyncIterator[Report | str]":
+    from monitor.errors import SeawallError  # noqa: PLC0415 - as above
     from tests.chaos import batch, run, whole  # noqa: PLC0415 - as above
 
     seeds = [options.seed] if options.seeds is None else list(options.seeds)
@@ -99,14 +102,28 @@ async def _reports(options: argparse.Namespace) -> "AsyncIterator[Report | str]"
     if options.jobs > 1:
         more = ["--fast"] if options.fast else ["--mode", options.mode] if options.mode else []
         more += ["--keep", str(options.keep.resolve())] if options.keep else []
+        more += ["--config", str(options.config.resolve())] if options.config else []
+        more += ["--policy", options.policy] if options.policy else []
         async for report in batch.together(seeds, options.seconds, options.jobs, *more):
             yield report
         return
     for seed in seeds:
-        if options.fast:
-            yield await run.run(seed, options.seconds)
-        else:
-            yield await whole.run(seed, options.seconds, options.mode, options.keep and options.keep / f"seed-{seed}")
+        folder = options.keep and options.keep / f"seed-{seed}"
+        try:
+            if options.fast:
+                yield await run.run(seed, options.seconds)
+            else:
+                yield await whole.run(seed, options.seconds, options.mode, folder, _own(options))
+        except (SeawallError, RuntimeError, TimeoutError, ExceptionGroup) as error:
+            yield f"seed {seed} could not be tried: {error!r}"
+
+
+def _own(options: argparse.Namespace) -> dict[str, object]:
+    """What is taken of somebody's own configuration, unread: the daemon refuses what is wrong with it."""
+    import yaml  # noqa: PLC0415 - as above
+
+    own = dict(yaml.safe_load(options.config.read_text())) if options.config else {}
+    return own | ({"policy": options.policy} if options.policy else {})
 
 
 def _line(report: "Report", *, as_json: bool) -> str:

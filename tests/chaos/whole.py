@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +29,25 @@ STARTS = 5.0
 """The same, for a daemon that was killed: a process has to start."""
 BLIND_AFTER = 6.0
 """Seconds: more than eight blocks last, so that a reorganisation's first block, which is as old as those it replaces, is none."""
+OWN = "policies", "detectors"
+"""Sections that may be somebody's own: what is concluded, not what is watched, and nobody who would be woken."""
 SNAPSHOT_EVERY = 7
 """Blocks: what came after the last one is lost with the process, and must be had again."""
 
 
-async def run(seed: int, seconds: float, mode: str | None = None, folder: Path | None = None) -> Report:
-    """Try one seed. Tapes, journal and log stay in `folder` if one is given."""
+async def run(
+    seed: int, seconds: float, mode: str | None = None, folder: Path | None = None, own: Mapping[str, Any] | None = None
+) -> Report:
+    """Try one seed. Tapes, journal and log stay in `folder` if one is given; `own` are sections of a configuration of one's own.
+
+    Raises RuntimeError when it cannot be tried.
+    """
     chosen = mode_of(seed, mode)
     with tempfile.TemporaryDirectory(prefix="seawall-chaos-") as temporary:
         place = folder or Path(temporary)
         place.mkdir(parents=True, exist_ok=True)
         async with Ordeal.begin(chosen, seed) as ordeal:
-            trial = Trial(ordeal, place, seed, seconds)
+            trial = Trial(ordeal, place, seed, seconds, own or {})
             async with Daemon(place, trial.config, "--tape", str(place / "trail.tape.gz")) as daemon:
                 return await trial.against(daemon)
 
@@ -48,8 +55,8 @@ async def run(seed: int, seconds: float, mode: str | None = None, folder: Path |
 class Trial:
     """A daemon and what befalls it."""
 
-    def __init__(self, ordeal: Ordeal, folder: Path, seed: int, seconds: float) -> None:
-        self.ordeal, self.folder, self.seed, self.seconds = ordeal, folder, seed, seconds
+    def __init__(self, ordeal: Ordeal, folder: Path, seed: int, seconds: float, own: Mapping[str, Any]) -> None:
+        self.ordeal, self.folder, self.seed, self.seconds, self.own = ordeal, folder, seed, seconds, own
         self.mode: Mode = ordeal.mode
         self.faults: list[Befallen] = []
         self.restarts = 0
@@ -62,7 +69,9 @@ class Trial:
         made["chains"]["test"] |= {"nodes": nodes, "block_time": "1s", "snapshot_every": SNAPSHOT_EVERY}
         quiet = [{"address": SPEAKER, "kind": "holdings"}]
         made["integrations"]["quiet"] = {"chain": "test", "contracts": quiet, "mode": "enforce"}
-        return made
+        if policy := self.own.get("policy"):
+            made["integrations"]["vault"]["policy"] = policy
+        return made | {section: self.own[section] for section in OWN if section in self.own}
 
     async def against(self, daemon: Daemon) -> Report:
         """Everything in its order."""
