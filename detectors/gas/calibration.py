@@ -24,7 +24,7 @@ TAUS = np.array(LEVELS * len(HORIZONS) + CAP_LEVELS * len(CAP_BLOCKS))
 WIDTH_OF = np.array([i for i in range(len(HORIZONS)) for _ in LEVELS] + [i for i in range(len(CAP_BLOCKS)) for _ in CAP_LEVELS])
 """The horizon (an index) whose width an edge is measured in; caps of K blocks use that of K blocks ahead."""
 
-STEP, SLOWER_BY = 0.008, 100.0
+STEP, SLOWER_BY = 0.016, 60.0
 """Widths an edge moves by at the nearest horizon, and the blocks ahead at which it moves half as fast: what comes true late
 comes true many times over before it can be answered."""
 

@@ -31,6 +31,21 @@ RATES = (1 / 500, 1 / 150, 1 / 100, 1 / 30)
 """How fast a slot of the minute, the epoch, the hour and the day learns from a visit."""
 
 PROFILE_DAYS = (1, 2, 3, 7)
+SHAPES = (
+    (lambda r: float(r > 0.95), (8, 25, 100)),
+    (lambda r: float(r < -0.5), (8, 25, 100)),
+    (lambda r: r * r, (8, 25, 100)),
+    (lambda r: float(r > 0.98), (4, 16, 64)),
+    (lambda r: max(r - 0.5, 0.0), (4, 16, 64)),
+    (lambda r: max(-0.5 - r, 0.0), (4, 16, 64)),
+    (lambda r: float(abs(r) < 0.3), (8, 64)),
+)
+"""How fullness was spread, not only its mean: a full block hides how much more wanted in. Each over so many blocks."""
+
+RANGES = (12, 25, 50, 100)
+"""Blocks whose highest and lowest fee are looked at: where in its recent range the fee stands. Not longer ones, and no slower
+shapes: by those the network would know training weeks by heart."""
+
 DEEP = 128
 """Headers that can be taken back."""
 
@@ -42,7 +57,10 @@ _FULL = slice(12, 17)
 _LAG = slice(17, 38)
 _VOL = slice(38, 41)
 _MISSED, _USUAL, _X, _SLOT, _COUNT, _FILLED = 41, 42, 43, 44, 45, 46
-_SIZE = 47
+_SHAPE = slice(47, 47 + sum(len(spans) for _, spans in SHAPES))
+_SIZE = _SHAPE.stop
+_RECENT = 256
+"""Fees kept for the ranges: the longest of them and the deepest rewind together."""
 
 
 def _alpha(*spans: int) -> Vector:
@@ -50,6 +68,9 @@ def _alpha(*spans: int) -> Vector:
 
 
 _A_LEVEL, _A_FULL, _A_VOL = _alpha(*GAPS), _alpha(*FULLNESS), _alpha(50, 300, 300)
+_A_SHAPE = _alpha(*(span for _, spans in SHAPES for span in spans))
+_SHAPE_OF = np.repeat(np.arange(len(SHAPES)), [len(spans) for _, spans in SHAPES])
+_BACK_TO = np.array(RANGES) - 1
 _A_MISSED, _A_USUAL = 2.0 / 51.0, 2.0 / 101.0
 _BENT = np.array([GAPS.index(span) for span in BENT])
 _SQUARED = np.array([GAPS.index(span) for span in SQUARED])
@@ -105,13 +126,14 @@ def layout() -> dict[str, slice]:
         "gaps": len(GAPS), "lags": LAGS, "fullness": len(FULLNESS), "volatility": 3, "slots": 2, "calendar": 10,
         "bent": len(BENT), "up": len(SQUARED), "down": len(SQUARED), "usual": len(RATES) * BACK,
         "ahead": len(RATES) * len(HORIZONS), "profile": 7 * len(HORIZONS),
+        "shape": len(_A_SHAPE), "below": len(RANGES), "above": len(RANGES),
     }  # fmt: skip
     ends = np.cumsum(list(sizes.values()))
     return {name: slice(int(end - size), int(end)) for (name, size), end in zip(sizes.items(), ends, strict=True)}
 
 
 LAYOUT = layout()
-WIDTH = LAYOUT["profile"].stop
+WIDTH = LAYOUT["above"].stop
 
 
 class Features:
@@ -129,6 +151,7 @@ class Features:
         self._tables = [np.zeros(period + min(period, HORIZONS[-1] + 1)) for period in self._periods]
         self._ring = 1 << (8 * day).bit_length()
         self._sums = np.zeros(self._ring)
+        self._recent = np.zeros(2 * _RECENT)  # stored twice over, so that looking back is one slice
         self._gather, self._edges, self._oldest = _profile_edges(day)
         self._ahead = [_ahead(period) for period in self._periods]
         self._marks: deque[_Mark] = deque(maxlen=DEEP)
@@ -169,6 +192,8 @@ class Features:
         self._learn(r, phases, before, first=bool(first))
         self._fill(slot, x, passed, first=bool(first))
         small[_X], small[_SLOT] = x, slot
+        at = int(small[_COUNT]) % _RECENT
+        self._recent[at] = self._recent[at + _RECENT] = x
         small[_COUNT] += 1
         self.vector = self._vector(header.timestamp, slot, x, float(passed > 1), phases)
         return self.vector
@@ -201,6 +226,8 @@ class Features:
             small[_MISSED] += _A_MISSED * (missed - small[_MISSED])
         small[18:38] = small[17:37]
         small[17] = r
+        shapes = np.array([shape(r) for shape, _ in SHAPES])[_SHAPE_OF]
+        small[_SHAPE] += (1.0 if first else _A_SHAPE) * (shapes - small[_SHAPE])
         away = x - small[5]
         small[_VOL] += (1.0 if first else _A_VOL) * (np.array((abs(dx), dx * dx, away * away)) - small[_VOL])
 
@@ -251,8 +278,19 @@ class Features:
             run = table[phase + 1 : phase + 1 + min(period, HORIZONS[-1])].cumsum()
             out[ahead : ahead + len(HORIZONS)] = turns * run[-1] + np.where(left > 0, run[left - 1], 0.0)
             ahead += len(HORIZONS)
-        out[ahead:] = self._profile(slot, x)
+        out[LAYOUT["profile"]] = self._profile(slot, x)
+        out[LAYOUT["shape"]] = small[_SHAPE]
+        self._place(out, x)
         return out
+
+    def _place(self, out: Vector, x: float) -> None:
+        """How far the fee is below the highest and above the lowest of the last blocks."""
+        count = self.count
+        end = (count - 1) % _RECENT + _RECENT + 1
+        back = self._recent[end - min(count, RANGES[-1]) : end][::-1]
+        to = np.minimum(_BACK_TO, len(back) - 1)
+        out[LAYOUT["below"]] = np.maximum.accumulate(back)[to] - x
+        out[LAYOUT["above"]] = x - np.minimum.accumulate(back)[to]
 
     def _profile(self, slot: int, x: float) -> Vector:
         """How the same hours of earlier days went on from here, per horizon; zero where the history is too short."""

@@ -13,7 +13,7 @@ from detectors.gas.network import train
 
 Vectors = NDArray[np.float32]
 
-LEAST = 2_000
+LEAST = 1_500
 """Headers before a fit is worth anything."""
 
 LINEAR_ROWS, STOPPING_ROWS = 60_000, 30_000
@@ -32,8 +32,8 @@ class Effort(msgspec.Struct, frozen=True):
     `plain` is the baseline to beat: linear heads that know no timetable, and no network.
     """
 
-    hidden: tuple[int, ...] = (192, 96)
-    epochs: int = 6
+    hidden: tuple[int, ...] = (320, 128)
+    epochs: int = 5
     rate: float = 2e-3
     decay: float = 2.0
     edges: float = 0.1
@@ -73,7 +73,7 @@ def fit(vectors: Vectors, x: Vector, first: int, last: int, effort: Effort | Non
     usable = np.arange(WARM_UP, len(x) - 1)
     rows = np.sort(draw.choice(usable, min(LINEAR_ROWS, len(usable)), replace=False))
     linear = fit_linear(vectors, targets, rows, timetable=not effort.plain)
-    model = Model(first, last, linear, _spread(linear, vectors[rows], targets[rows], rise[rows]))
+    model = Model(first, last, linear, left_over(linear, vectors[rows], targets[rows], rise[rows]))
     if len(x) >= NETWORK_FROM and not effort.plain:
         model = _with_network(model, vectors, targets, rise, effort)
     points, edges = _in_pieces(model, vectors)
@@ -88,7 +88,7 @@ def _in_pieces(model: Model, vectors: Vectors) -> tuple[Vector, Vector]:
     return np.concatenate([points for points, _ in pieces]), np.concatenate([edges for _, edges in pieces])
 
 
-def _spread(linear: Linear, vectors: Vectors, targets: Vector, rise: Vector) -> Vector:
+def left_over(linear: Linear, vectors: Vectors, targets: Vector, rise: Vector) -> Vector:
     """Quantiles of what the linear heads left over, in volatilities times the root of the steps."""
     volatility = np.maximum(vectors[:, LAYOUT["volatility"].start + 1].astype(np.float64), 1e-4)
     left = targets - linear.predict(vectors.astype(np.float64))

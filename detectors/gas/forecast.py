@@ -8,6 +8,7 @@ import numpy as np
 
 from detectors.gas.advice import REMAINING
 from detectors.gas.calibration import AHEAD_EDGES, CAP_BLOCKS, CAP_LEVELS, EDGES, LEVELS, WIDTH_OF, bounds, ordered, track
+from detectors.gas.doubts import COARSE, SHAKEN_FOR, doubt, sane
 from detectors.gas.features import DEEP, HORIZONS, Clock, Features, Header, Vector
 from detectors.gas.model import INNER, LEAST_WIDTH, Cold, Model, Raw
 
@@ -18,9 +19,6 @@ CONGESTED = 6.0
 
 KEPT = 2048
 """Answers remembered until they have come true: more than the longest horizon and the deepest rewind together."""
-
-SHAKEN_FOR = 50
-"""Headers after a hole during which answers are marked degraded: what the features missed has then mostly faded."""
 
 _BACK = np.array(
     [HORIZONS[i] - 1 for i in range(len(HORIZONS)) for _ in LEVELS] + [k - 1 for k in CAP_BLOCKS for _ in CAP_LEVELS]
@@ -52,6 +50,8 @@ class _Mark(NamedTuple):
     answers: float
     model: Cold | Model
     shaken: int
+    why: str
+    last: Header | None
 
 
 class Forecaster:
@@ -62,7 +62,8 @@ class Forecaster:
         self.model: Cold | Model = Cold()
         self._shift = np.zeros(EDGES)
         self._answers = 0.0
-        self._shaken = 0
+        self._shaken, self._why = 0, ""
+        self._last: Header | None = None
         self._surprise = 0.0
         self._x = np.full(KEPT, np.nan)
         self._edges = np.full((KEPT, EDGES), np.nan)
@@ -75,13 +76,15 @@ class Forecaster:
         A header that cannot be (negative or absurd numbers) changes nothing: the last answer stands, marked degraded.
         """
         features = self.features
-        if not _sane(header):
+        if not sane(header):
             return self._again("a header that cannot be")
         if features.number is not None and header.number <= features.number and not self.rewind(header.number - 1):
             return self._again("a reorganisation deeper than can be taken back")
-        self._marks.append(_Mark(self._shift, self._answers, self.model, self._shaken))
-        hole = features.number is not None and header.number != features.number + 1
-        self._shaken = SHAKEN_FOR if hole else max(self._shaken - 1, 0)
+        self._marks.append(_Mark(self._shift, self._answers, self.model, self._shaken, self._why, self._last))
+        self._shaken = max(self._shaken - 1, 0)
+        if (why := doubt(header, self._last)) is not None:
+            self._shaken, self._why = SHAKEN_FOR, why
+        self._last = header
         vector = features.observe(header)
         self._come_true()
         self.forecast = self._answer(vector)
@@ -93,7 +96,7 @@ class Forecaster:
         if not self.features.rewind(number):
             return False
         for _ in range(before - self.features.count):
-            self._shift, self._answers, self.model, self._shaken = self._marks.pop()
+            self._shift, self._answers, self.model, self._shaken, self._why, self._last = self._marks.pop()
         return True
 
     def adopt(self, model: Model) -> None:
@@ -124,15 +127,30 @@ class Forecaster:
 
     def _answer(self, vector: Vector) -> Forecast:
         features = self.features
-        raw = self.model.predict(vector, features.count)
+        raw, broken = self.model.predict(vector, features.count), False
+        if not all(np.isfinite(part).all() for part in (raw.points, raw.edges, raw.widths)):
+            raw, broken = Cold().predict(vector, features.count), True
         down, up = bounds(features.next_fee, features.clock.step())
         points = np.clip(raw.points, _STEPS * features.clock.step()[0], _STEPS * features.clock.step()[1])
         edges = np.clip(raw.edges + self._shift * raw.widths[WIDTH_OF], down, up)
         self._edges[(features.count - 1) % KEPT] = edges
-        waiting = self.model.stopping.waiting(raw.points, raw.edges) if self.model.stopping is not None else None
-        return self._worded(Raw(points, ordered(points, edges), raw.widths), waiting)
+        stopping = None if broken else self.model.stopping
+        waiting = stopping.waiting(raw.points, raw.edges) if stopping is not None else None
+        return self._worded(Raw(points, ordered(points, edges), raw.widths), waiting, self._degraded(broken=broken))
 
-    def _worded(self, raw: Raw, waiting: Vector | None) -> Forecast:
+    def _degraded(self, *, broken: bool) -> str | None:
+        """The first reason to doubt the answer, in words."""
+        if broken:
+            return f"the {self.model.name} model gave no numbers"
+        if self._shaken:
+            return f"{self._why}, {SHAKEN_FOR - self._shaken} headers ago"
+        if not isinstance(self.model, Model):
+            return f"nothing fitted yet after {self.features.count} headers"
+        if self.features.next_fee < COARSE:
+            return f"a fee of {self.features.next_fee} wei moves in steps of one"
+        return None
+
+    def _worded(self, raw: Raw, waiting: Vector | None, degraded: str | None) -> Forecast:
         features, model = self.features, self.model
         fee = features.next_fee / GWEI
         points = (fee * np.exp(raw.points)).tolist()
@@ -145,11 +163,7 @@ class Forecaster:
             for index, blocks in enumerate(CAP_BLOCKS)
         }
         reservation = dict(zip(REMAINING, (fee * waiting).tolist(), strict=True)) if waiting is not None else {}
-        shaken = f"a hole in the headers, {SHAKEN_FOR - self._shaken} headers ago" if self._shaken else None
-        cold = None if isinstance(model, Model) else f"nothing fitted yet after {features.count} headers"
-        return Forecast(
-            features.number or 0, features.next_fee, ahead, caps, reservation, model.name, shaken or cold, self._surprise
-        )
+        return Forecast(features.number or 0, features.next_fee, ahead, caps, reservation, model.name, degraded, self._surprise)
 
     def _again(self, why: str) -> Forecast | None:
         return self.forecast and msgspec.structs.replace(self.forecast, degraded=why)
@@ -162,9 +176,3 @@ def _surprise(realised: Vector, edges: Vector) -> float:
     widths = np.maximum((ahead[:, 2] - ahead[:, 1]) / INNER, LEAST_WIDTH)
     away = np.abs(came - (ahead[:, 1] + ahead[:, 2]) / 2.0) / widths
     return float(np.nan_to_num(away).max())
-
-
-def _sane(header: Header) -> bool:
-    """Could this be a header at all? Every number is a chain's, so an upper bound keeps arithmetic in range."""
-    numbers = (header.number, header.timestamp, header.base_fee, header.gas_used, header.gas_limit, header.next_fee or 0)
-    return min(numbers) >= 0 and max(numbers) < 2**63

@@ -1,7 +1,7 @@
 """What a fit hands back, and what forecasts before the first fit: raw answers from one vector of features.
 
-Three kinds, each a frozen value: `Cold` (nothing learned: persistence, then moving averages), `Model` without a network (linear
-heads, spread in proportion to volatility) and with one (corrections and quantiles learned).
+A ladder, each rung a frozen value: `Cold` (nothing learned: persistence, then moving averages), then a `Model` that is structural
+(statsmodels), linear (heads of our own, spread in proportion to volatility), or has a network (corrections and quantiles).
 """
 
 from statistics import NormalDist
@@ -22,11 +22,13 @@ INNER = 2.56
 SMOOTH = (4, 4, 8, 16, 64, 64, 128, 128)
 """The span whose moving average is the first forecast, per horizon."""
 
-LOOK = np.concatenate(
-    [np.arange(9)]
-    + [np.arange(LAYOUT[g].start, LAYOUT[g].stop) for g in ("lags", "fullness", "volatility", "slots", "usual", "ahead")]
-)
+_SEEN = ("lags", "fullness", "volatility", "slots", "usual", "ahead", "shape", "below", "above")
+LOOK = np.concatenate([np.arange(9)] + [np.arange(LAYOUT[group].start, LAYOUT[group].stop) for group in _SEEN])
 """What the network sees of the vector. No calendar, no slow levels: by those it would know training days by heart."""
+
+TRUST = np.array((1.0, 1.0, 0.9, 0.8, 0.75, 0.75, 0.75, 0.0))
+"""How much of the network's correction to a point is believed, per horizon: far ahead there are few independent rows to learn
+it from, and for six hours none of it held on later months."""
 
 _SMOOTH = np.array([GAPS.index(span) for span in SMOOTH])
 _ROOT = np.sqrt(np.array(HORIZONS) - 1.0)
@@ -71,11 +73,13 @@ class Model(msgspec.Struct, frozen=True):
     mean: Single | None = None
     scale: Single | None = None
     unit: Single | None = None
+    kind: str = "linear"
+    """What the linear heads were made by: `linear` or `structural`."""
 
     @property
     def name(self) -> str:
         """For people."""
-        return "linear" if self.network is None else "network"
+        return self.kind if self.network is None else "network"
 
     def predict(self, vector: Vector, count: int) -> Raw:  # noqa: ARG002 - as Cold's
         """Raw answers; `count` makes no difference once fitted."""
@@ -93,7 +97,7 @@ class Model(msgspec.Struct, frozen=True):
         if self.network is None or self.mean is None or self.scale is None or self.unit is None:
             return linear, _spread(linear, _volatility(vectors)[..., None] * _ROOT, self.spread)
         out = self.network.predict(inputs(vectors, linear, self.mean, self.scale)).astype(np.float64) * self.unit
-        points, edges = linear + out[..., : len(HORIZONS)], out[..., len(HORIZONS) :]
+        points, edges = linear + TRUST * out[..., : len(HORIZONS)], out[..., len(HORIZONS) :]
         edges[..., :AHEAD_EDGES] += np.repeat(linear, len(LEVELS), axis=-1)
         return points, edges
 

@@ -8,6 +8,7 @@ import msgspec
 from detectors.gas.features import DEEP, Header
 from detectors.gas.fitting import LEAST, Effort
 from detectors.gas.forecast import Forecast, Forecaster
+from detectors.gas.structural import STRUCTURAL_FROM
 from monitor.gas.worker import FitFailed, Worker
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Replay:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._forecaster = Forecaster()
-        self._next_fit = LEAST + DEEP
+        self._next_fit = STRUCTURAL_FROM + DEEP
         self._adopt_at: int | None = None
         self._adopted: tuple[int, Model] | None = None
         self.failures = 0
@@ -54,13 +55,19 @@ class Replay:
                 self._adopt_at = None
                 self._adopted = features.count, self._worker.take()
             if features.count >= self._next_fit and self._adopt_at is None:
-                self._next_fit = min(int(features.count * GROWTH), features.count + MOST_APART)
+                self._next_fit = _after(features.count)
                 self._worker.ask()
                 self._adopt_at = features.count + ADOPTED_AFTER
         except FitFailed:
             self.failures += 1
         if self._adopted is not None and features.count == self._adopted[0]:
             self._forecaster.adopt(self._adopted[1])  # once more when a reorganisation has taken it back
+
+
+def _after(count: int) -> int:
+    """Headers at which the next fit is due: the first of our own as soon as there are enough, later ones further apart."""
+    first = LEAST + DEEP
+    return first if count < first else min(int(count * GROWTH), count + MOST_APART)
 
 
 def wire(forecast: Forecast) -> dict[str, Any]:

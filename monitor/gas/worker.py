@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.gas.features import DEEP, WIDTH, Vector
-from detectors.gas.fitting import Effort, fit
+from detectors.gas.fitting import LEAST, Effort, fit
 from detectors.gas.model import Model
+from detectors.gas.structural import fit_structural
 from monitor.errors import SeawallError
 
 PIECE = 512
@@ -114,7 +115,8 @@ def _serve(link: Connection, effort: Effort) -> None:
             kept.add(*message)
             continue
         try:
-            link.send(fit(*kept.rows(), effort))
+            rows = kept.rows()
+            link.send(fit(*rows, effort) if len(rows[0]) >= LEAST else fit_structural(*rows))
         except (ValueError, np.linalg.LinAlgError, MemoryError) as error:
             link.send(f"{type(error).__name__}: {error}")
 

@@ -10,6 +10,7 @@ import pytest
 
 from detectors.gas.features import DEEP, HORIZONS, Header
 from detectors.gas.fitting import LEAST
+from detectors.gas.structural import STRUCTURAL_FROM
 from monitor.gas.replay import ADOPTED_AFTER
 from tests.support.chain_of_fees import headers
 
@@ -53,8 +54,12 @@ def test_every_horizon_is_answered_from_the_first_line(answers: list[dict[str, A
     assert all(len(answer["f"]["300"]) == 5 and len(answer["cap"]["5"]) == 3 for answer in answers)
 
 
-def test_the_first_fit_is_adopted_at_its_appointed_header(answers: list[dict[str, Any]]) -> None:
+def test_each_rung_of_the_ladder_is_adopted_at_its_appointed_header_and_the_last_within_two_thousand(
+    answers: list[dict[str, Any]],
+) -> None:
     models = [answer["model"] for answer in answers]
+    assert models.index("structural") == STRUCTURAL_FROM + DEEP + ADOPTED_AFTER
+    assert models.index("linear") <= 2_000
     assert models.index("linear") == LEAST + DEEP + ADOPTED_AFTER
     assert {"1", "2", "5", "25", "50"} <= set(answers[-1]["resv"])
     assert answers[-1]["degraded"] is None

@@ -6,12 +6,15 @@ from itertools import pairwise
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from detectors.gas.advice import LONGEST, REMAINING, fit_stopping
 from detectors.gas.calibration import CAP_BLOCKS
+from detectors.gas.doubts import SHAKEN_FOR
 from detectors.gas.features import HORIZONS, Features, Header
 from detectors.gas.fitting import LEAST, Effort, fit
-from detectors.gas.forecast import CONGESTED, SHAKEN_FOR, Forecast, Forecaster
+from detectors.gas.forecast import CONGESTED, Forecast, Forecaster
 from detectors.gas.model import Model
 from tests.support.chain_of_fees import headers
 
@@ -36,6 +39,18 @@ def model() -> Model:
 def network() -> Model:
     vectors, x = history(headers(15_200, seed=4))
     return fit(vectors, x, 0, len(x), Effort(hidden=(16,), epochs=2))
+
+
+@pytest.fixture(scope="module")
+def remembered(model: Model) -> bytes:
+    return pickle.dumps(run(CHAIN[:3_000], model))
+
+
+@pytest.fixture
+def lived(remembered: bytes) -> Forecaster:
+    """One that has seen the first 3,000 headers, fitted."""
+    forecaster: Forecaster = pickle.loads(remembered)  # noqa: S301 - our own bytes
+    return forecaster
 
 
 def run(chain: list[Header], model: Model | None = None, at: int = 2_600) -> Forecaster:
@@ -108,12 +123,27 @@ def test_a_fitted_model_beats_persistence_on_blocks_it_never_saw(model: Model) -
 
 
 @pytest.mark.parametrize("depth", [1, 20, 64])
-def test_after_a_reorganisation_every_answer_is_that_of_a_fresh_replay(model: Model, depth: int) -> None:
+def test_after_a_reorganisation_every_answer_is_that_of_a_fresh_replay(lived: Forecaster, model: Model, depth: int) -> None:
     kept = CHAIN[: 3_000 - depth]
     other = headers(depth + 30, seed=8, first=CHAIN[3_000 - depth].number, base_fee=CHAIN[3_000 - depth].base_fee)
-    reorganised, fresh = run(CHAIN[:3_000], model), run(kept, model)
+    reorganised, fresh = lived, run(kept, model)
     for header in other:
         assert reorganised.observe(header) == fresh.observe(header)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 30), st.integers(0, 2**16)), min_size=1, max_size=4))
+def test_after_any_reorganisations_answers_are_those_of_a_fresh_run(turns: list[tuple[int, int, int]]) -> None:
+    """Each turn reverts so many headers and grows another branch, shorter or longer, with missed slots of its own."""
+    chain, forecaster = CHAIN[:120], run(CHAIN[:120])
+    for depth, growth, seed in turns:
+        at = len(chain) - min(depth, 40, len(chain) - 1)
+        branch = headers(growth + 1, seed=seed, first=chain[at].number, base_fee=chain[at].base_fee, missed=0.2)
+        chain = [*chain[:at], *branch]
+        for header in branch:
+            told = forecaster.observe(header)
+    assert told == run(chain).forecast
+    assert (forecaster.features.vector == run(chain).features.vector).all()
 
 
 def test_a_reorganisation_past_the_adoption_gives_the_old_model_back(model: Model) -> None:
@@ -123,40 +153,79 @@ def test_a_reorganisation_past_the_adoption_gives_the_old_model_back(model: Mode
     assert forecaster.model is not model
 
 
-def test_a_rush_leaves_the_forecast_by_many_widths_and_an_ordinary_hour_does_not(model: Model) -> None:
-    forecaster = run(CHAIN[:3_000], model)
-    ordinary = max(sound(forecaster.observe(header)).surprise for header in CHAIN[3_000:3_100])
+def test_a_rush_leaves_the_forecast_by_many_widths_and_an_ordinary_hour_does_not(lived: Forecaster) -> None:
+    ordinary = max(sound(lived.observe(header)).surprise for header in CHAIN[3_000:3_100])
     header = CHAIN[3_099]
     for _ in range(40):
-        fee = forecaster.features.next_fee
+        fee = lived.features.next_fee
         header = Header(header.number + 1, header.timestamp + 12, fee, header.gas_limit, header.gas_limit)
-        forecaster.observe(header)
+        lived.observe(header)
     assert ordinary < CONGESTED
-    assert sound(forecaster.forecast).surprise > CONGESTED
+    assert sound(lived.forecast).surprise > CONGESTED
 
 
-def test_a_header_told_twice_changes_nothing(model: Model) -> None:
-    forecaster = run(CHAIN[:3_000], model)
-    before = forecaster.forecast
-    assert forecaster.observe(CHAIN[2_999]) == before
-    assert forecaster.observe(CHAIN[3_000]) == run(CHAIN[:3_001], model).forecast
+def test_a_header_told_twice_changes_nothing(lived: Forecaster, model: Model) -> None:
+    before = lived.forecast
+    assert lived.observe(CHAIN[2_999]) == before
+    assert lived.observe(CHAIN[3_000]) == run(CHAIN[:3_001], model).forecast
 
 
-def test_a_reorganisation_too_deep_is_said_and_changes_nothing(model: Model) -> None:
-    forecaster = run(CHAIN[:3_000], model)
-    told = sound(forecaster.observe(CHAIN[2_000]))
+def test_a_reorganisation_too_deep_is_said_and_changes_nothing(lived: Forecaster) -> None:
+    told = sound(lived.observe(CHAIN[2_000]))
     assert told.degraded is not None
     assert "deeper" in told.degraded
-    assert forecaster.features.number == CHAIN[2_999].number
+    assert lived.features.number == CHAIN[2_999].number
 
 
-def test_a_hole_of_a_hundred_headers_is_said_aloud_for_a_while(model: Model) -> None:
-    forecaster = run(CHAIN[:3_000], model)
-    said = [sound(forecaster.observe(header)).degraded for header in CHAIN[3_100 : 3_100 + SHAKEN_FOR + 1]]
+def test_a_hole_of_a_hundred_headers_is_said_aloud_for_a_while(lived: Forecaster) -> None:
+    said = [sound(lived.observe(header)).degraded for header in CHAIN[3_100 : 3_100 + SHAKEN_FOR + 1]]
     assert said[0] is not None
     assert "hole" in said[0]
     assert said[-2] is not None
     assert said[-1] is None
+
+
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [
+        ({"timestamp": CHAIN[2_999].timestamp - 60}, "went back"),
+        ({"timestamp": CHAIN[2_999].timestamp + 86_400}, "an hour or more"),
+        ({"gas_limit": 60_000_000}, "gas limit"),
+        ({"base_fee": 1}, "steps of one"),
+    ],
+)
+def test_what_is_odd_in_a_header_is_said_and_the_answer_stays_sound(lived: Forecaster, odd: dict[str, int], said: str) -> None:
+    told = sound(lived.observe(msgspec.structs.replace(CHAIN[3_000], **odd)))
+    assert said in str(told.degraded)
+
+
+def test_a_doubt_taken_back_with_its_header_is_not_said_again(lived: Forecaster, model: Model) -> None:
+    lived.observe(msgspec.structs.replace(CHAIN[3_000], gas_limit=60_000_000))
+    assert lived.observe(CHAIN[3_000]) == run(CHAIN[:3_001], model).forecast
+
+
+@pytest.mark.parametrize("part", ["linear", "network"])
+def test_a_model_of_no_numbers_is_not_asked_twice(network: Model, part: str) -> None:
+    """NaN in any coefficient: the moving averages answer, and it is said who could not."""
+    if part == "linear":
+        bad = msgspec.structs.replace(network, linear=msgspec.structs.replace(network.linear, constant=np.full(8, np.nan)))
+    else:
+        assert network.network is not None
+        biases = [np.full_like(bias, np.nan) for bias in network.network.biases]
+        bad = msgspec.structs.replace(network, network=msgspec.structs.replace(network.network, biases=biases))
+    told = sound(run(CHAIN[:3_000], bad).forecast)
+    assert told.degraded == "the network model gave no numbers"
+    assert told.reservation == {}
+
+
+@pytest.mark.parametrize("field", ["number", "timestamp", "base_fee", "gas_used", "gas_limit"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), None])
+def test_not_a_number_anywhere_in_a_header_is_refused(field: str, value: float | None) -> None:
+    forecaster = run(CHAIN[:100])
+    told = forecaster.observe(msgspec.structs.replace(CHAIN[100], **{field: value}))
+    assert told is not None
+    assert told.degraded == "a header that cannot be"
+    assert forecaster.observe(CHAIN[100]) == run(CHAIN[:101]).forecast
 
 
 @pytest.mark.parametrize("lie", [{"base_fee": -1}, {"gas_used": 2**63}, {"timestamp": -5}, {"gas_limit": -1}])

@@ -69,7 +69,7 @@ def test_each_horizon_sees_its_own_future_only() -> None:
     near, far = columns(0), columns(len(HORIZONS) - 1)
     profile = LAYOUT["profile"].start
     assert set(near) & set(range(profile, WIDTH)) == set(range(profile, profile + 7))
-    assert set(far) & set(range(profile, WIDTH)) == set(range(WIDTH - 7, WIDTH))
+    assert set(far) & set(range(profile, WIDTH)) == set(range(LAYOUT["profile"].stop - 7, LAYOUT["profile"].stop))
 
 
 def test_a_horizon_longer_than_the_history_has_no_head_yet() -> None:

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from detectors.gas.features import DEEP, Features
+from detectors.gas.features import DEEP, WIDTH, Features
 from detectors.gas.fitting import LEAST, fit
+from detectors.gas.structural import STRUCTURAL_FROM
 from monitor.gas.worker import FitFailed, Worker
 from tests.support.chain_of_fees import headers
 
@@ -51,14 +52,22 @@ def test_a_reverted_header_is_never_learned_from(worker: Worker) -> None:
 
 
 def test_a_fit_on_too_little_says_so_and_the_worker_lives_on(worker: Worker) -> None:
-    feed(worker, 1_000)
+    feed(worker, 800)
     worker.ask()
-    with pytest.raises(FitFailed, match="2000 headers"):
+    with pytest.raises(FitFailed, match=f"{STRUCTURAL_FROM} headers"):
         worker.take()
-    for header in CHAIN[1_000:]:
-        worker.add(header.number, np.zeros(167), 0.0)
+    for header in CHAIN[800:]:
+        worker.add(header.number, np.zeros(WIDTH), 0.0)
     worker.ask()
     assert worker.take().last > 0
+
+
+def test_a_history_too_short_for_heads_of_our_own_gets_a_structural_model(worker: Worker) -> None:
+    feed(worker, STRUCTURAL_FROM + DEEP)
+    worker.ask()
+    model = worker.take()
+    assert model.name == "structural"
+    assert model.last == CHAIN[STRUCTURAL_FROM - 1].number
 
 
 def test_a_dead_process_is_a_failure_not_a_hang(worker: Worker) -> None:
