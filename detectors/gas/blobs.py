@@ -4,15 +4,23 @@ EIP-7918 ties the blob fee to the base fee while blobs are cheap, so a forecast 
 """
 
 import math
+from collections import deque
 
 import msgspec
+import numpy as np
 
 from detectors.gas.exact import GAS_PER_BLOB, MAINNET_BLOBS, BlobParams, blob_base_fee, blob_params, next_excess_blob_gas
 from detectors.gas.forecast import Forecast
-from detectors.gas.sending import quantile
+from detectors.gas.sending import quantiles
 
-SPAN = 600
+SPAN = 100
 """Blocks over which the usual number of blobs is averaged."""
+
+WINDOWS = (1, 4, 16, 64)
+"""Blocks over which it is measured how far the mean of blobs strays from what was usual before: demand swings, not only noise."""
+
+ERRS_OVER = 600
+"""Blocks over which that is averaged."""
 
 LEVELS = {0.025: -1.96, 0.1: -1.28, 0.5: 0.0, 0.9: 1.28, 0.975: 1.96}
 """Quantiles and where a normal distribution has them: over many blocks, the sum of blobs is nearly normal."""
@@ -32,8 +40,8 @@ class BlobFees:
 
     def __init__(self, schedule: tuple[BlobParams, ...] = MAINNET_BLOBS) -> None:
         self._schedule = schedule
-        self._mean: float | None = None
-        self._variance = 0.0
+        self._strays = np.zeros(len(WINDOWS))
+        self._past: deque[tuple[float, float]] = deque(maxlen=WINDOWS[-1] + 1)
         self._last: BlobHeader | None = None
 
     def observe(self, header: BlobHeader) -> int | None:
@@ -45,21 +53,34 @@ class BlobFees:
         if params is None:
             return None
         fee = blob_base_fee(next_excess_blob_gas(header.excess, header.used, header.base_fee, params), params)
-        alpha, blobs = 2.0 / (SPAN + 1.0), header.used / GAS_PER_BLOB
-        away = blobs - (blobs if self._mean is None else self._mean)
-        self._mean = blobs if self._mean is None else self._mean + alpha * away
-        self._variance += alpha * (away * away - self._variance)
+        blobs = header.used / GAS_PER_BLOB
+        before, counted = self._past[-1] if self._past else (blobs, 0.0)
+        usual = before + 2.0 / (SPAN + 1.0) * (blobs - before)
+        self._past.append((usual, counted + blobs))
+        self._stray()
         self._last = header
         return fee
 
     def ahead(self, forecast: Forecast, blocks: int) -> dict[float, int]:
         """Wei per blob gas `blocks` ahead, by quantile; empty before the first blob header. Schedule changes on the way count."""
-        if self._last is None or self._mean is None:
+        if self._last is None:
             return {}
-        spread = math.sqrt(self._variance / max(blocks - 1, 1))
-        fees = [round(quantile(forecast, step, 0.5) * 1e9) for step in range(1, blocks)]
+        spread = math.sqrt(float(np.interp(math.log(max(blocks - 1, 1)), np.log(WINDOWS), self._strays)))
+        usual, at = self._past[-1][0], np.arange(1, blocks)
         steps = [params for step in range(blocks) if (params := blob_params(self._schedule, self._last.child_at + 12 * step))]
-        return {level: _walk(self._last, fees, steps, self._mean + z * spread) for level, z in LEVELS.items()}
+        return {
+            level: _walk(self._last, [round(fee * 1e9) for fee in quantiles(forecast, at, level)], steps, usual + z * spread)
+            for level, z in LEVELS.items()
+        }
+
+    def _stray(self) -> None:
+        """Hold the mean of the last blobs against what was usual before them."""
+        past = self._past
+        for index, blocks in enumerate(WINDOWS):
+            if len(past) > blocks:
+                (usual, before), (_, now) = past[-1 - blocks], past[-1]
+                away = (now - before) / blocks - usual
+                self._strays[index] += 2.0 / (ERRS_OVER + 1.0) * (away * away - self._strays[index])
 
 
 def _walk(last: BlobHeader, fees: list[int], steps: list[BlobParams], blobs: float) -> int:

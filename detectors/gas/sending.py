@@ -2,8 +2,10 @@
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.gas.calibration import CAP_LEVELS
+from detectors.gas.features import Vector
 from detectors.gas.forecast import Forecast
 
 _LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
@@ -58,9 +60,14 @@ def advise(forecast: Forecast, deadline: int, *, urgent: bool = False) -> Advice
 
 def quantile(forecast: Forecast, blocks: int, level: float) -> float:
     """The fee (gwei) `blocks` ahead that stays at or below with probability `level`; log-linear between the answers."""
+    return float(quantiles(forecast, np.array([blocks]), level)[0])
+
+
+def quantiles(forecast: Forecast, blocks: NDArray[np.int64], level: float) -> Vector:
+    """As `quantile`, for many distances at once."""
     horizons = sorted(forecast.ahead)
     logs = [float(np.interp(level, _LEVELS, _line(forecast, horizon))) for horizon in horizons]
-    return float(np.exp(np.interp(np.sqrt(blocks), np.sqrt(horizons), logs)))
+    return np.exp(np.interp(np.sqrt(blocks), np.sqrt(horizons), logs))
 
 
 def chance_above(forecast: Forecast, blocks: int, fee: float) -> float:
