@@ -42,13 +42,14 @@ test: setup system ## everything, on real parts
 
 soak: setup ## the whole daemon through 100 seeds of 20 seconds of faults: a line a seed, then the sum
 	$(BIN)/python -m tests.chaos --seeds 1-100 --seconds 20 --jobs 4
-	HYPOTHESIS_PROFILE=long $(PYTEST) -q tests/monitor/test_reorgs.py
+	HYPOTHESIS_PROFILE=long $(PYTEST) -q tests/monitor/test_reorgs.py tests/monitor/breaker/test_life.py
+	$(BIN)/python -m tests.seeded
 
 demo: setup ## a local chain, real protocols, honest traffic, then the attacks
 	$(BIN)/seawall demo
 
 bench: setup ## ratios measured in one run, one JSON object each
-	for one in startup ingest block flood; do $(BIN)/python -m benchmarks.$$one; done
+	for one in startup ingest block flood flags; do $(BIN)/python -m benchmarks.$$one; done
 
 gas-backtest: setup ## the whole gas back-test, 420,000 blocks in a quarter of an hour; writes docs/gas.md
 	$(BIN)/python -m benchmarks.gas --full --write
