@@ -18,6 +18,7 @@ OURS = (
     "detectors.flows:Flows",
     "detectors.privileges:Privileges",
     "detectors.risk:Risk",
+    "detectors.statistics:Statistics",
     "detectors.silence:Silence",
 )
 """What comes in the house, known without an installed distribution."""

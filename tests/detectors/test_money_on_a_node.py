@@ -70,7 +70,7 @@ def _quotes(stage: Staged) -> list[Quote]:
 
 
 async def judged(show: Scene, first: int) -> dict[str, list[Finding]]:
-    """What the detectors of money made of the show since block `first`, by transaction; findings of block ends under the pool's name."""
+    """What the detectors of money made of the show since block `first`, by transaction; those of block ends by pool."""
     rpc = await Rpc.connect(show.anvil.ws, provider="test", chain=CHAIN, max_size=64 * MIB)
     try:
         feed, last = Feed(rpc, show), int(await show.node.call("eth_blockNumber", []), 16)
