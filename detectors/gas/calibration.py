@@ -4,6 +4,8 @@ Angelopoulos, Candes and Tibshirani, "Conformal PID control" (2023), the quantil
 is off by at most the distance the edge moved over n times the step. Steps are in units of the answer's own width.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from detectors.gas.features import HORIZONS, Vector
@@ -29,6 +31,11 @@ STEP, SLOWER_BY = 0.016, 60.0
 comes true many times over before it can be answered."""
 
 _AWAY = np.array([HORIZONS[i] for i in range(len(HORIZONS)) for _ in LEVELS] + [k for k in CAP_BLOCKS for _ in CAP_LEVELS])
+_BEHIND = _AWAY - 1
+_IS_AHEAD = np.arange(EDGES) < AHEAD_EDGES
+COARSE = 1_000
+"""Wei below which a step of one wei is more than a block's eighth could be rounded to: intervals are then mostly rounding."""
+
 STEPS = STEP / (1.0 + _AWAY / SLOWER_BY)
 EAGER = 0.05
 EAGER_FOR = 60.0
@@ -47,14 +54,18 @@ def track(shift: Vector, answers: float, realised: Vector, edges: Vector) -> Vec
 
 def bounds(fee_wei: int, step: tuple[float, float]) -> tuple[Vector, Vector]:
     """Log increments no chain can leave, per edge; `step` is what one block can do. Below 1,000 wei one wei is more than that."""
-    steps = np.array(
-        [HORIZONS[i] - 1 for i in range(len(HORIZONS)) for _ in LEVELS] + [k - 1 for k in CAP_BLOCKS for _ in CAP_LEVELS]
-    )
-    up = np.maximum(steps * step[1], np.log1p(steps / max(fee_wei, 1)) if fee_wei < 1000 else 0.0)
-    down = steps * step[0]
-    if fee_wei < 1000:
-        down = np.minimum(down, np.log(np.maximum(1.0 - steps / max(fee_wei, 1), 1e-9)))
-    return np.where(np.arange(EDGES) < AHEAD_EDGES, down, 0.0), up
+    down, up = _usual_bounds(step)
+    if fee_wei >= COARSE:
+        return down, up
+    rise, fall = _BEHIND / max(fee_wei, 1), np.log(np.maximum(1.0 - _BEHIND / max(fee_wei, 1), 1e-9))
+    return np.where(_IS_AHEAD, np.minimum(down, fall), 0.0), np.maximum(up, np.log1p(rise))
+
+
+@lru_cache(maxsize=64)
+def _usual_bounds(step: tuple[float, float]) -> tuple[Vector, Vector]:
+    down, up = np.where(_IS_AHEAD, _BEHIND * step[0], 0.0), _BEHIND * step[1]
+    down.flags.writeable = up.flags.writeable = False
+    return down, up
 
 
 def ordered(points: Vector, edges: Vector) -> Vector:

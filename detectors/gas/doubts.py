@@ -11,9 +11,6 @@ LEAP = 3_600
 JUMP = 1.5
 """Times the gas limit changes in one header; Ethereum's own rule allows a thousandth."""
 
-COARSE = 1_000
-"""Wei below which a step of one wei is more than an eighth of a percent: intervals are then mostly rounding."""
-
 
 def doubt(header: Header, parent: Header | None) -> str | None:
     """Why answers from this header on are less sure than those before; None without a reason (or a parent)."""

@@ -70,6 +70,7 @@ def _alpha(*spans: int) -> Vector:
 _A_LEVEL, _A_FULL, _A_VOL = _alpha(*GAPS), _alpha(*FULLNESS), _alpha(50, 300, 300)
 _A_SHAPE = _alpha(*(span for _, spans in SHAPES for span in spans))
 _SHAPE_OF = np.repeat(np.arange(len(SHAPES)), [len(spans) for _, spans in SHAPES])
+_BACKS = np.arange(BACK)
 _BACK_TO = np.array(RANGES) - 1
 _A_MISSED, _A_USUAL = 2.0 / 51.0, 2.0 / 101.0
 _BENT = np.array([GAPS.index(span) for span in BENT])
@@ -272,11 +273,10 @@ class Features:
         out[60:63] = np.minimum(bent, 0.0) ** 2
         at, ahead = 63, 63 + len(RATES) * BACK
         for table, phase, (period, turns, left) in zip(self._tables, phases, self._ahead, strict=True):
-            for back in range(BACK):
-                out[at + back] = table[(phase - back) % period]
+            out[at : at + BACK] = table[(phase - _BACKS) % period]
             at += BACK
-            run = table[phase + 1 : phase + 1 + min(period, HORIZONS[-1])].cumsum()
-            out[ahead : ahead + len(HORIZONS)] = turns * run[-1] + np.where(left > 0, run[left - 1], 0.0)
+            run = table[phase : phase + 1 + min(period, HORIZONS[-1])].cumsum()
+            out[ahead : ahead + len(HORIZONS)] = turns * (run[-1] - run[0]) + (run[left] - run[0])
             ahead += len(HORIZONS)
         out[LAYOUT["profile"]] = self._profile(slot, x)
         out[LAYOUT["shape"]] = small[_SHAPE]

@@ -1,5 +1,6 @@
 """The forecaster: headers in, one calibrated answer after each; a reorganisation is a rewind, a hole is said aloud."""
 
+import math
 from collections import deque
 from typing import NamedTuple
 
@@ -7,8 +8,19 @@ import msgspec
 import numpy as np
 
 from detectors.gas.advice import REMAINING
-from detectors.gas.calibration import AHEAD_EDGES, CAP_BLOCKS, CAP_LEVELS, EDGES, LEVELS, WIDTH_OF, bounds, ordered, track
-from detectors.gas.doubts import COARSE, SHAKEN_FOR, doubt, sane
+from detectors.gas.calibration import (
+    AHEAD_EDGES,
+    CAP_BLOCKS,
+    CAP_LEVELS,
+    COARSE,
+    EDGES,
+    LEVELS,
+    WIDTH_OF,
+    bounds,
+    ordered,
+    track,
+)
+from detectors.gas.doubts import SHAKEN_FOR, doubt, sane
 from detectors.gas.features import DEEP, HORIZONS, Clock, Features, Header, Vector
 from detectors.gas.model import INNER, LEAST_WIDTH, Cold, Model, Raw
 
@@ -24,6 +36,8 @@ _BACK = np.array(
     [HORIZONS[i] - 1 for i in range(len(HORIZONS)) for _ in LEVELS] + [k - 1 for k in CAP_BLOCKS for _ in CAP_LEVELS]
 )
 _STEPS = np.array(HORIZONS) - 1
+_RECENT, _EVERY = np.arange(max(CAP_BLOCKS)), np.arange(EDGES)
+_CAPPED = np.repeat(np.array(CAP_BLOCKS) - 1, len(CAP_LEVELS))
 _WATCHED = np.array([HORIZONS.index(blocks) for blocks in WATCHED])
 
 
@@ -112,15 +126,13 @@ class Forecaster:
         origins = at - _BACK
         if origins[0] < 0:
             return
-        recent = (
-            self._x[(at - np.arange(max(CAP_BLOCKS))) % KEPT] if at + 1 >= max(CAP_BLOCKS) else np.full(max(CAP_BLOCKS), np.nan)
-        )
+        recent = self._x[(at - _RECENT) % KEPT] if at + 1 >= len(_RECENT) else np.full(len(_RECENT), np.nan)
         highest = np.maximum.accumulate(recent)
         now = np.full(EDGES, self.features.x)
-        now[AHEAD_EDGES:] = np.repeat(highest[np.array(CAP_BLOCKS) - 1], len(CAP_LEVELS))
+        now[AHEAD_EDGES:] = highest[_CAPPED]
         rows = origins % KEPT
         realised = np.where(origins >= 0, now - self._x[rows], np.nan)
-        edges = self._edges[rows, np.arange(EDGES)]
+        edges = self._edges[rows, _EVERY]
         self._surprise = _surprise(realised, edges)
         self._shift = track(self._shift, self._answers, realised, edges)
         self._answers += 1.0
@@ -128,7 +140,7 @@ class Forecaster:
     def _answer(self, vector: Vector) -> Forecast:
         features = self.features
         raw, broken = self.model.predict(vector, features.count), False
-        if not all(np.isfinite(part).all() for part in (raw.points, raw.edges, raw.widths)):
+        if not math.isfinite(raw.points.sum() + raw.edges.sum() + raw.widths.sum()):
             raw, broken = Cold().predict(vector, features.count), True
         down, up = bounds(features.next_fee, features.clock.step())
         points = np.clip(raw.points, _STEPS * features.clock.step()[0], _STEPS * features.clock.step()[1])
@@ -175,4 +187,4 @@ def _surprise(realised: Vector, edges: Vector) -> float:
     ahead, came = edges[:AHEAD_EDGES].reshape(many)[_WATCHED], realised[:AHEAD_EDGES].reshape(many)[_WATCHED, 0]
     widths = np.maximum((ahead[:, 2] - ahead[:, 1]) / INNER, LEAST_WIDTH)
     away = np.abs(came - (ahead[:, 1] + ahead[:, 2]) / 2.0) / widths
-    return float(np.nan_to_num(away).max())
+    return float(np.fmax.reduce(away, initial=0.0))
