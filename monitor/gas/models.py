@@ -78,15 +78,17 @@ def restored(record: GasModel) -> "Model":
         stopping = Stopping(*waits) if waits else None
         layers = sum(name.startswith("weights.") for name in held)
         network = Network(*([held[f"{part}.{i}"] for i in range(layers)] for part in ("weights", "biases"))) if layers else None
-        more = {part: held.get(part) for part in ("mean", "scale", "unit")}
-        return Model(record.first, record.last, linear, held["spread"], stopping, network, **more)
+        return Model(
+            record.first, record.last, linear, held["spread"], stopping, network,
+            held.get("mean"), held.get("scale"), held.get("unit"), kind=str(held["kind"]),
+        )  # fmt: skip
     except (KeyError, OSError, ValueError) as error:
         raise ModelUnreadable(f"its coefficients cannot be read: {error}") from error
 
 
 def _arrays(model: "Model") -> dict[str, Any]:
     held: dict[str, Any] = {f"linear.{part}": getattr(model.linear, part) for part in model.linear.__struct_fields__}
-    held["spread"] = model.spread
+    held |= {"spread": model.spread, "kind": model.kind}
     if model.stopping is not None:
         held |= {f"stopping.{part}": getattr(model.stopping, part) for part in model.stopping.__struct_fields__}
     if model.network is not None:

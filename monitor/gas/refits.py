@@ -10,19 +10,25 @@ from numpy.typing import NDArray
 from detectors.gas.features import DEEP, Vector
 from detectors.gas.fitting import LEAST
 from detectors.gas.model import Model
+from detectors.gas.structural import STRUCTURAL_FROM
 from monitor import metrics
+from monitor.gas.replay import GROWTH, MOST_APART
 from monitor.gas.worker import FitFailed, Worker
 
 log = structlog.get_logger()
 
 FIRST = LEAST + DEEP
-GROWTH = 1.5
-"""A new fit once the history has grown by half, or by `MOST_APART` rows (a week of mainnet)."""
-MOST_APART = 50_400
+"""Rows after which a model of our own is fitted; a structural one comes before it."""
+
 HANDED = 1_024
 """Rows that are handed over at once: they are kept there, not here."""
 
 Row = tuple[int, NDArray[np.float32], float]
+
+
+def after(count: int) -> int:
+    """Rows at which the fit after one on so many is due: our own as soon as there are enough, later ones further apart."""
+    return FIRST if count < FIRST else min(int(count * GROWTH), count + MOST_APART)
 
 
 class Refits:
@@ -37,7 +43,7 @@ class Refits:
         self._rows: list[Row] = []
         self._count = 0
         # A restart begins a new history: its fit must have seen as much as the model it replaces, or a week.
-        self._next = max(FIRST, min(seen, MOST_APART))
+        self._least = self._next = max(STRUCTURAL_FROM + DEEP, min(seen, MOST_APART))
         self._bell = asyncio.Event()
         self._worker: Worker | None = None
         self._anew = False
@@ -52,7 +58,7 @@ class Refits:
     def broken(self) -> None:
         """The next row does not follow the last: what comes after a hole is another history."""
         self._rows.clear()
-        self._count, self._next, self._anew = 0, max(self._next, FIRST), True
+        self._count, self._next, self._anew = 0, self._least, True
 
     async def run(self) -> None:
         """Hand rows over and fit whenever it is due, until cancelled."""
@@ -67,7 +73,8 @@ class Refits:
     async def _turn(self) -> None:
         rows, self._rows = self._rows, []
         anew, self._anew = self._anew, False
-        due = self._count >= self._next
+        count = self._count
+        due = count >= self._next
         try:
             model = await asyncio.to_thread(self._hand, rows, anew=anew, fit=due)
         except FitFailed as error:
@@ -78,7 +85,9 @@ class Refits:
         if model is not None:
             metrics.GAS_FITS.labels(self._chain, "fitted").inc()
             log.info("gas_model", chain=self._chain, model=model.name, first=model.first, last=model.last)
-            self._next = min(int(self._count * GROWTH), self._count + MOST_APART)
+            self._next = after(count)
+            if self._count >= self._next:
+                self._bell.set()  # more came while it was fitted than the next one waits for
             await self._adopted(model)
 
     def _hand(self, rows: list[Row], *, anew: bool, fit: bool) -> Model | None:
