@@ -27,6 +27,10 @@ log = structlog.get_logger()
 
 FIRST_WAIT, LONGEST_WAIT = (0.05, 0.3), 4.0
 """Seconds: the first wait is drawn between these two, the longest never exceeds this."""
+LONGEST_OF_HEADS = 1.0
+"""The same for the heads, whose lane goes first: the others wait for it, and no flag for a node that is back."""
+HURRIES = 0.3
+"""A connection that lived so long, seconds, ends its siblings' wait."""
 WRONG_CHAIN_WAIT = 3.0
 URGENT = "heads"
 """The lane whose calls have a share of the node's limit to themselves: following the chain comes before everything else."""
@@ -186,7 +190,7 @@ class Lane:
             self._changed()
             self._up.set()
             log.info("node_up", chain=self.chain, provider=self.provider, lane=self.name)
-            await asyncio.wait((rpc.closed,), timeout=STEADY)
+            await asyncio.wait((rpc.closed,), timeout=HURRIES)
             if not rpc.closed.done():
                 self._pulse.beat()  # only one that lasts may hurry the others, or a node that hangs up would be hammered
             return await asyncio.shield(rpc.closed)
@@ -219,7 +223,9 @@ class Lane:
             return FIRST_WAIT[0]  # a question's fault and not the node's: others wait to be asked
         if isinstance(error, WrongChain):
             return random.uniform(WRONG_CHAIN_WAIT / 2, WRONG_CHAIN_WAIT)  # noqa: S311 - jitter, no secret
-        wait: float = min(LONGEST_WAIT, random.uniform(*FIRST_WAIT) * 2**self._tries)  # noqa: S311 - jitter, no secret
+        first = self.name == "heads"
+        longest, doubled = (LONGEST_OF_HEADS, self._tries) if first else (LONGEST_WAIT, self._tries + 1)
+        wait: float = min(longest, random.uniform(*FIRST_WAIT) * 2**doubled)  # noqa: S311 - jitter, no secret
         self._tries = min(self._tries + 1, 10)
         return wait
 

@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 import pytest
 
-from monitor.chains.link import LANES, Link
+from monitor.chains.link import LANES, LONGEST_OF_HEADS, LONGEST_WAIT, Link
 from monitor.demo.anvil import Anvil, free_port
 from monitor.errors import NodeGarbled, NodeUnreachable
 from monitor.metrics import REGISTRY
@@ -130,6 +130,12 @@ async def test_a_node_whose_first_answer_is_always_lost_is_asked_again_on_the_sa
         proxy.replies = lambda _, frame: () if json.loads(frame)["id"] == 1 else (frame,)
         async with linked(proxy.ws) as link:
             await _until(lambda: link.state.up)
+
+
+def test_the_heads_of_a_node_that_is_gone_are_looked_for_more_often_than_the_rest() -> None:
+    link = Link("ws://127.0.0.1:1", chain=CHAIN, provider="node")
+    longest = {lane.name: max(lane._wait(NodeUnreachable("gone")) for _ in range(60)) for lane in link.lanes}
+    assert longest.pop("heads") <= LONGEST_OF_HEADS < min(longest.values()) <= max(longest.values()) <= LONGEST_WAIT
 
 
 async def test_what_people_read_of_a_link_holds_no_key() -> None:
