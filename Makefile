@@ -9,7 +9,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup system check test soak demo bench scenarios docs picture lock gas-backtest
+.PHONY: help setup system check test soak demo bench scenarios docs picture lock gas-backtest accuracy
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,6 +53,12 @@ bench: setup ## ratios measured in one run, one JSON object each
 
 gas-backtest: setup ## the whole gas back-test, 420,000 blocks in a quarter of an hour; writes docs/gas.md
 	$(BIN)/python -m benchmarks.gas --full --write
+
+VARIATIONS ?= 6
+HONEST ?= 20000
+SEED ?= 0
+accuracy: setup ## the corpus in every way, real blocks, honest traffic: writes docs/accuracy.md (half an hour on two idle cores)
+	$(BIN)/python -m tests.scenarios --variations $(VARIATIONS) --honest $(HONEST) --seed $(SEED) --write docs/accuracy.md
 
 scenarios: setup ## the staged incidents
 	$(PYTEST) tests/scenarios

@@ -1,15 +1,25 @@
-"""`python -m tests.scenarios`: play scenarios of the corpus and print how each was judged."""
+"""`python -m tests.scenarios`: play scenarios of the corpus and print how each was judged; `--write` the whole ledger."""
 
 import argparse
 import asyncio
 import logging
 import sys
+import time
+from pathlib import Path
 
 import structlog
 
 from monitor.errors import SeawallError
-from tests.scenarios import ways
+from tests.scenarios import blocks, ledger, ways
 from tests.scenarios.scenario import Scenario, corpus
+from tests.scenarios.speed import speed
+from tests.scenarios.trial import trial
+from tests.scenarios.tripping import trips
+from tests.scenarios.ways import Outcome
+
+HONEST = 20_000
+AT_ONCE = 3
+"""Worlds that are played side by side."""
 
 
 def chosen(numbers: list[str]) -> list[Scenario]:
@@ -24,27 +34,64 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-async def show(scenarios: list[Scenario], variations: int, seed: int, wanted: list[str]) -> int:
-    """Play and print; how many went wrong."""
-    wrong = 0
-    for scenario in scenarios:
-        say(f"{scenario.number:>4} {scenario.name}")
-        for variation in range(min(variations, scenario.variations or variations)):
+def wrong(o: Outcome) -> bool:
+    """Is this not as it should be?"""
+    if o.false == "pause" or (o.false == "warn" and o.way != ways.DEGRADED):
+        return True
+    return o.attack and (o.verdict in {"clear", "info"} or (not o.paused and o.way != ways.DEGRADED))
+
+
+def told(o: Outcome) -> str:
+    """An outcome as a line."""
+    named = "all named" if o.all_named else "named" if o.named else "misnamed" if o.detected else ""
+    more = f" FALSE {o.false}: {'; '.join(o.false_said)}" if o.false in {"warn", "pause"} else ""
+    paused = "paused" if o.paused and o.verdict != "pause" else ""
+    flag = "   <--" if wrong(o) else ""
+    return f"     {o.variation} {o.way:<15} {o.verdict:<8} {', '.join(o.kinds)} {paused} {named if o.attack else ''}{more}{flag}"
+
+
+async def play(scenarios: list[Scenario], variations: int, seed: int, wanted: list[str]) -> tuple[list[Outcome], list[str]]:
+    """Play every variation, a few side by side, and print; the outcomes in order, and what could not be staged."""
+    places = asyncio.Semaphore(AT_ONCE)
+    failed: list[str] = []
+
+    async def one(scenario: Scenario, variation: int) -> list[Outcome]:
+        async with places:
             try:
-                outcomes = await ways.run(scenario, variation, ways=wanted, seed=seed)
+                return await ways.run(scenario, variation, ways=wanted, seed=seed)
             except (SeawallError, AssertionError) as error:
-                say(f"     {variation} FAILED: {error}   <--")
-                wrong += 1
-                continue
-            for o in outcomes:
-                bad = o.false == "pause" or (o.false == "warn" and o.way != ways.DEGRADED)
-                bad |= o.attack and (o.verdict in {"clear", "info"} or (not o.paused and o.way != ways.DEGRADED))
-                wrong += bad
-                named = "all named" if o.all_named else "named" if o.named else "misnamed" if o.detected else ""
-                more = f" FALSE {o.false}: {'; '.join(o.false_said)}" if o.false in {"warn", "pause"} else ""
-                flag = "   <--" if bad else ""
-                say(f"     {variation} {o.way:<15} {o.verdict:<8} {', '.join(o.kinds)} {named}{more}{flag}")
-    return wrong
+                failed.append(f"{scenario.number}/{variation}")
+                say(f"     {scenario.number}/{variation} FAILED: {error}   <--")
+                return []
+
+    found: list[Outcome] = []
+    for scenario in scenarios:
+        count = min(variations, scenario.variations or variations)
+        say(f"{scenario.number:>4} {scenario.name}")
+        for outcomes in await asyncio.gather(*(one(scenario, variation) for variation in range(count))):
+            found += outcomes
+            for outcome in outcomes:
+                say(told(outcome))
+    return found, sorted(failed)
+
+
+async def measure(asked: argparse.Namespace) -> ledger.Run:
+    """The whole ledger."""
+    scenarios = chosen(asked.numbers)
+    outcomes, failed = await play(scenarios, asked.variations, asked.seed, asked.ways.split(","))
+    command = f"make accuracy VARIATIONS={asked.variations} HONEST={asked.honest} SEED={asked.seed}"
+    return ledger.Run(
+        scenarios=scenarios,
+        outcomes=outcomes,
+        failed=failed,
+        speed=await speed(asked.seed),
+        trips=await trips(asked.seed),
+        blocks=blocks.judged(),
+        trial=await trial(asked.honest, asked.seed, say),
+        command=command,
+        date=time.strftime("%Y-%m-%d"),
+        seed=asked.seed,
+    )
 
 
 def main() -> int:
@@ -54,9 +101,16 @@ def main() -> int:
     parser.add_argument("--variations", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--ways", default=",".join(ways.WAYS), help="separated by commas")
+    parser.add_argument("--honest", type=int, default=HONEST, help="honest transactions of the ledger")
+    parser.add_argument("--write", type=Path, help="measure everything and write the ledger there")
     asked = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    return min(1, asyncio.run(show(chosen(asked.numbers), asked.variations, asked.seed, asked.ways.split(","))))
+    if asked.write is not None:
+        run = asyncio.run(measure(asked))
+        asked.write.write_text(ledger.document(run))
+        return 0
+    outcomes, failed = asyncio.run(play(chosen(asked.numbers), asked.variations, asked.seed, asked.ways.split(",")))
+    return int(bool(failed) or any(wrong(one) for one in outcomes))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from monitor.demo.market import FOREVER, Market, open_market, pair_of
 from tests.scenarios.world import World
 
-__all__ = ["ALL", "FOREVER", "market", "pool_of", "second_pair", "v3_pool"]
+__all__ = ["ALL", "FOREVER", "Market", "market", "pool_of", "second_pair", "v3_pool"]
 
 ALL = 2**256 - 1
 Q96 = 2**96

@@ -26,6 +26,8 @@ WAYS = (PENDING, MINED, REORG, DEGRADED, RENAMED, RENAMED_MINED)
 """The renamed way is judged twice, as it is announced and as it is mined."""
 
 AGE = 40 * 86_400
+START = 1_760_000_000
+"""When every scenario begins, on its own clock: the same seed gives the same chain on any day."""
 DEEPEST = 40
 """Blocks that a reorganisation replaces at most."""
 
@@ -56,6 +58,9 @@ class Outcome(msgspec.Struct, kw_only=True):
     lead_ms: float | None = None
     frames: int = 0
     blind: bool = False
+    by: tuple[tuple[str, float], ...] = ()
+    false_by: tuple[tuple[str, float], ...] = ()
+    """Detector and strongest confidence, of those that warned (of what is guilty; of what is honest)."""
 
 
 async def run(scenario: Scenario, variation: int, *, ways: Iterable[str] = WAYS, seed: int = 0) -> list[Outcome]:
@@ -70,7 +75,7 @@ async def run(scenario: Scenario, variation: int, *, ways: Iterable[str] = WAYS,
 
 
 async def _world(scenario: Scenario, variation: int, seed: int, *, renamed: bool, reorg: bool, degraded: bool) -> list[Outcome]:
-    began = int(time.time()) - AGE
+    began = START - AGE
     async with AsyncExitStack() as stack:
         anvil = await stack.enter_async_context(await Anvil.start("--timestamp", str(began), "--gas-limit", "100000000"))
         node = await stack.enter_async_context(HttpNode(anvil.http))
@@ -228,6 +233,8 @@ class Play:
             lead_ms=None if first is None else 1000 * (self.mined_at.get(first.tx, first.at) - first.at),
             frames=max((one.frames for one in ours), default=0),
             blind=look.blind,
+            by=_strongest(f for one in ours for f in one.findings) if scenario.attacks else (),
+            false_by=_strongest(wrong),
         )
 
     def _guilty(self, one: Said) -> bool:
@@ -243,6 +250,14 @@ def _settled(said: list[Said]) -> list[Said]:
         else one
         for one in said
     ]
+
+
+def _strongest(findings: Iterable[Finding]) -> tuple[tuple[str, float], ...]:
+    best: dict[str, float] = {}
+    for finding in findings:
+        if finding.confidence >= WARN_AT and finding.kind != "unjudged":
+            best[finding.detector] = max(best.get(finding.detector, 0.0), finding.confidence)
+    return tuple(sorted(best.items()))
 
 
 def _told(finding: Finding) -> str:
