@@ -32,9 +32,10 @@ from monitor.chainlife import ChainLife
 from monitor.chains.recorder import Recorder
 from monitor.chains.tape import Header
 from monitor.config import Config
-from monitor.errors import ConfigError
+from monitor.errors import ConfigError, JournalError
 from monitor.gas.desk import GasDesk
 from monitor.gas.models import KIND, Newest
+from monitor.journal.reserve import Reserve
 from monitor.journal.snapshots import Snapshots
 from monitor.journal.sqlite import SqliteJournal
 from monitor.journal.thread import AsyncJournal
@@ -86,6 +87,7 @@ class Seawall:
             )
             desk = Desk(fold, board, keeper, notices.told)
             models = Newest()
+            desk.reserve = await asyncio.to_thread(self._reserve)
             desk.restore(models.passing(journal.read(1)))
             pipeline = Pipeline(dict.fromkeys(self.chains.values(), ()), watched_of(config), fold)
             judging = Judging(pipeline, desk, self.tape)
@@ -107,6 +109,14 @@ class Seawall:
                 await self._live(judging, desk, notices)
             finally:
                 await self._end(pager, read, admin)
+
+    def _reserve(self) -> Reserve | None:
+        """Room for pauses on a full disk; on one that is full already we begin without."""
+        try:
+            return Reserve.open(self.config.journal.path)
+        except JournalError as error:
+            log.error("reserve.missing", error=str(error))  # noqa: TRY400 - a fact about the disk, no failure of ours
+            return None
 
     def _open_gas_desks(self, desk: Desk, notices: Notices, models: Newest, snapshots: Snapshots) -> None:
         """A forecaster beside every chain that wants one; it hears of blocks, and nobody here asks it anything."""

@@ -15,7 +15,9 @@ from monitor.breaker.fold import Cursor, Fold, Note, Request
 from monitor.breaker.holds import Decision, State
 from monitor.breaker.machine import Breaker, IllegalTransitionError, Retraction, after_change
 from monitor.errors import JournalConflict, JournalError
+from monitor.journal import failpoints
 from monitor.journal.base import Draft, Record, encode
+from monitor.journal.reserve import Reserve  # noqa: TC001 - as the journal beside it
 from monitor.journal.thread import AsyncJournal
 
 log = structlog.get_logger()
@@ -46,15 +48,25 @@ class Desk:
         self.trouble = ""
         self.folded: Callable[[Record], None] | None = None
         """Told of every record that enters the fold from now on, whoever wrote it."""
+        self.reserve: Reserve | None = None
+        """Where pauses that the journal refused are set aside, to outlive this process."""
         self._turn = asyncio.Lock()
 
     def restore(self, records: Iterable[Record]) -> None:
-        """Fold the journal at start, before anything else runs; the flags then say what they said before."""
+        """Fold the journal at start, before anything else runs; the flags then say what they said before.
+
+        A pause that an earlier life showed on a full disk is shown again, and owed.
+        """
+        aside = [] if self.reserve is None else [msgspec.json.decode(entry, type=Decision) for entry in self.reserve.kept]
+        unknown = {hold.id for decision in aside for hold in decision.place}
         for record in records:
             if (made := self._enter(record)) is not None:
+                unknown.difference_update(hold.id for hold in made.decision.place)
                 self.told(made)  # alerts are told at least once: one of an earlier life may not have been
         for breaker in self.fold.breakers.values():
             self._show(breaker)
+        self.owed = [decision for decision in aside if any(hold.id in unknown for hold in decision.place)]
+        self.show(self.owed)
 
     def show(self, decisions: Sequence[Decision]) -> None:
         """Show these pauses now, before the journal has them; releases wait. Follow with `decide`."""
@@ -72,6 +84,7 @@ class Desk:
             while True:
                 decisions, notes = propose()
                 self.show(decisions)
+                failpoints.reach("desk.shown")
                 drafts = [_draft("decision", d, d.at, d.by) for d in decisions]
                 drafts += [_draft(note.kind, note, note.at, note.by, durable=note.durable) for note in notes]
                 if not drafts:
@@ -83,8 +96,10 @@ class Desk:
                     await self._catch_up()
                 except JournalError as error:
                     self._refused(error, decisions)
+                    await self._set_aside()
                     raise
                 else:
+                    failpoints.reach("desk.appended")
                     self.trouble = ""
                     for note in notes:
                         if isinstance(note, Retraction):
@@ -139,8 +154,7 @@ class Desk:
 
     async def pay(self) -> None:
         """Write the pauses that the journal refused earlier, as soon as it takes them again."""
-        owed, self.owed = self.owed, []
-        for decision in owed:
+        for decision in tuple(self.owed):
             breaker = self.fold.breaker(decision.integration)
             fresh = tuple(hold for hold in decision.place if hold.id not in breaker.holds)
             if fresh:
@@ -150,6 +164,29 @@ class Desk:
                     await self.decide(partial(_just, again))
                 except JournalError:
                     return
+            self._paid(decision)
+        await self._set_aside()
+
+    def _paid(self, decision: Decision) -> None:
+        self.owed = [owed for owed in self.owed if owed.id != decision.id]
+
+    async def _set_aside(self) -> None:
+        """Have what is owed outlive this process; evidence stays behind, the holds are what counts."""
+        if self.reserve is None:
+            return
+        first = {decision.integration: decision.id for decision in reversed(self.owed)}  # should room run out, one of each
+        ordered = sorted(self.owed, key=lambda decision: first[decision.integration] != decision.id)
+        entries = [encode(msgspec.structs.replace(decision, findings=())) for decision in ordered]
+        if entries == self.reserve.kept:
+            return
+        try:
+            async with asyncio.timeout(APPEND_WITHIN):
+                kept = await asyncio.to_thread(self.reserve.keep, entries)
+        except (JournalError, TimeoutError) as error:
+            log.error("reserve.failed", error=str(error) or "no answer from the disk", owed=len(entries))  # noqa: TRY400 - no trace
+            return
+        if kept < len(entries):
+            log.error("reserve.full", owed=len(entries), kept=kept)
 
     def _refused(self, error: JournalError, decisions: Sequence[Decision]) -> None:
         metrics.JOURNAL_ERRORS.inc()
@@ -163,6 +200,7 @@ class Desk:
         """A record enters the fold, and what it decided is shown and told."""
         made = self._enter(record)
         if made is not None:
+            self._paid(made.decision)
             self._show(made.breaker)
             self.told(made)
         return made
@@ -187,7 +225,7 @@ class Desk:
         return made
 
     def _show(self, breaker: Breaker) -> None:
-        self.board.publish(breaker)
+        self.board.publish(breaker, owed=any(decision.integration == breaker.integration for decision in self.owed))
         for state in _STATES:
             metrics.BREAKER_STATE.labels(breaker.integration, state).set(breaker.state is state)
         metrics.WOULD_PAUSE.labels(breaker.integration).set(breaker.would_pause)

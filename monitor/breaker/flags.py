@@ -130,11 +130,12 @@ class FlagBoard:
         self._watchers: set[asyncio.Event] = set()
         self._evaluate(self.specs)
 
-    def publish(self, breaker: Breaker) -> None:
-        """Show what the journal says of one integration. Supersedes an emergency pause once its holds are in the journal."""
+    def publish(self, breaker: Breaker, *, owed: bool = False) -> None:
+        """Show what the journal says of one integration. Supersedes an emergency pause, unless the journal is still owed it."""
         if breaker.integration in self.specs:
             self._breakers[breaker.integration] = breaker
-            self._emergency.pop(breaker.integration, None)
+            if not owed:
+                self._emergency.pop(breaker.integration, None)
             self._evaluate([breaker.integration])
 
     def pause_now(self, integration: str, reason: str) -> None:

@@ -12,6 +12,7 @@ from typing import Self
 import msgspec
 
 from monitor.errors import JournalError
+from monitor.journal import failpoints
 from monitor.journal.schema import sync_directory
 
 
@@ -84,7 +85,9 @@ class Mark(msgspec.Struct, frozen=True):
                 file.write(msgspec.json.encode(self))
                 file.flush()
                 os.fsync(file.fileno())
+            failpoints.reach("mark.drafted")
             draft.rename(beside)
+            failpoints.reach("mark.renamed")
             sync_directory(path.parent)
         except OSError as error:
             raise JournalError(f"write {beside}: {error}; is the disk full or read-only?") from error

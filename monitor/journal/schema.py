@@ -5,6 +5,7 @@ import sqlite3
 from pathlib import Path
 
 from monitor.errors import JournalBroken, JournalError
+from monitor.journal import failpoints
 
 FORMAT = 1
 FOREIGN = (sqlite3.Error, OverflowError, UnicodeError)
@@ -51,6 +52,7 @@ def create(path: Path, epoch: int) -> None:
             database.execute("COMMIT")
         finally:
             database.close()
+        failpoints.reach("journal.made")
         draft.rename(path)
         sync_directory(path.parent)
     except (sqlite3.Error, OSError) as error:

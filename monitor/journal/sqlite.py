@@ -16,7 +16,7 @@ import msgspec
 
 from monitor import metrics
 from monitor.errors import JournalBroken, JournalConflict, JournalError
-from monitor.journal import schema
+from monitor.journal import failpoints, schema
 from monitor.journal.base import Draft, Outcome, Record, Request, Verified, follow, genesis, seal
 from monitor.journal.place import Lock, Mark
 
@@ -118,6 +118,7 @@ class SqliteJournal:
         with self._translated("append to"):
             self._sync("FULL" if durable else "NORMAL")
             self._database.execute("BEGIN IMMEDIATE")
+            failpoints.reach("journal.begun")
             head, last = self._database.execute(_LAST).fetchone() or (0, bytes.fromhex(genesis(self._epoch)))
             last = last.hex()
             if (head, last) != (self._head, self._hash):
@@ -130,7 +131,9 @@ class SqliteJournal:
                 if isinstance(outcome, tuple) and outcome:
                     self._database.executemany(_INSERT, map(_row, outcome))
                     head, last = outcome[-1].sequence, outcome[-1].hash
+            failpoints.reach("journal.inserted")
             self._database.execute("COMMIT")
+            failpoints.reach("journal.committed")
         return outcomes, head, last
 
     def _sync(self, level: str) -> None:
@@ -183,6 +186,7 @@ class SqliteJournal:
             with self._translated("tidy"):
                 self._sync("FULL")
                 self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            failpoints.reach("journal.tidied")
             Mark(self._epoch, self._head).write(self.path)
         except JournalError:
             metrics.JOURNAL_ERRORS.inc()
