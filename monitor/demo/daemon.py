@@ -11,6 +11,7 @@ from typing import Any, Self
 import aiohttp
 import yaml
 
+from detectors import discover
 from monitor.demo.anvil import free_port
 from monitor.demo.market import Market
 from monitor.demo.scenery import Integration, Stage
@@ -19,7 +20,6 @@ from monitor.errors import SeawallError
 CHAIN, CHAIN_ID = "show", "eip155:31337"
 ROOT = Path(__file__).resolve().parents[2]
 _READY_WITHIN = 60.0
-_ALL_DETECTORS = ("reentrancy", "drain", "invariants", "silence")
 
 
 def configuration(
@@ -39,7 +39,7 @@ def configuration(
         "trusted": {CHAIN: sorted(stage.trusted)},
         "prices": {CHAIN: _prices(stage.market, stage.integrations)},
         "policies": {"default": {"max_paused_share": 1.0}},  # a show with many attacks pauses them all
-        "detectors": {} if detecting else {name: {"enabled": False} for name in _ALL_DETECTORS},
+        "detectors": {} if detecting else {name: {"enabled": False} for name in discover()},
         "alerts": {
             "routes": [{"match": {}, "to": ["pager", "console"]}],
             "receivers": {
