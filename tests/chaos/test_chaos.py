@@ -20,11 +20,11 @@ pytestmark = pytest.mark.slow
 
 
 async def test_a_few_bad_seconds_lose_nothing_and_invent_nothing() -> None:
-    report = await run(2, 5)
+    report = await run(2, 4)
     assert (report.lost, report.phantom, report.duplicated, report.chain_equal) == (0, 0, 0, True), report
     assert report.events > 20
     assert report.caught_lies == report.lies
-    assert sum(report.faults[kind] for kind in FOLLOWER if kind in report.faults) == len(plan(2, 5)) > 1
+    assert sum(report.faults[kind] for kind in FOLLOWER if kind in report.faults) == len(plan(2, 4)) > 1
 
 
 async def test_a_follower_that_believes_empty_answers_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,7 +39,7 @@ async def test_a_follower_that_believes_empty_answers_is_found_out(monkeypatch: 
 async def test_a_consumer_that_ignores_reorganisations_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     real = Keeping.take
     monkeypatch.setattr(Keeping, "take", lambda ledger, step: None if isinstance(step, Reverted) else real(ledger, step))
-    report = await run(170, 6)
+    report = await run(170, 4)
     assert not report.good
     assert report.phantom > 0
 
