@@ -23,6 +23,7 @@ PAIRS = 512
 OWNERS = 64
 """Owners remembered per pair: one more changes nothing."""
 
+NOBODY = frozenset[str]()
 TOLD, ARBITRARY, COLLECTED, OF_ITS_OWN = 0.9, 0.6, 0.7, 0.85
 """Confidence: a router told whom to rob; the same by a wallet; owners collected; owners of approvals to a watched contract."""
 
@@ -73,6 +74,9 @@ class Flows(Detector):
             raise ValueError(f"owners must be above 1 and at most {OWNERS}, not {owners}")
         self.registry = registry or {}
         self.owners = owners
+        self._harmless = {
+            chain: (watch.trusted | trusted(chain)) - (watch.watched or frozenset()) for chain, watch in self.registry.items()
+        }
         self._books: dict[str, Books] = {}
 
     def observe(self, event: Event) -> Iterable[Finding]:
@@ -93,7 +97,7 @@ class Flows(Detector):
 
     def _judge(self, event: Execution, pulls: list[Pull]) -> Iterator[Finding]:
         watch = self.registry.get(event.chain, NOTHING)
-        harmless = (watch.trusted | trusted(event.chain)) - (watch.watched or frozenset())
+        harmless = self._harmless.get(event.chain, NOBODY)
         pulls = [pull for pull in pulls if pull.spender not in harmless]
         told = [pull for pull in pulls if watch.watches(pull.spender) and _told_to(event.frames, pull)]
         if told and (unpaid := _unpaid(event, told)):

@@ -9,7 +9,7 @@ from detectors.events import Block, Committed, Event, PoolState, Price, Reverted
 from detectors.execution.books import Books, counts, known
 from detectors.execution.frames import Execution
 from detectors.execution.ledger import Ledger, flows, in_order
-from detectors.execution.outflow import Known
+from detectors.execution.outflow import Holding, Known
 from detectors.execution.parties import cluster
 from detectors.execution.trusted import trusted
 from detectors.manipulation.inflation import Inflated, Rounded, judge
@@ -27,6 +27,7 @@ GUESSED = 0.7
 
 MOST = 0.95
 NOBODY = frozenset[str]()
+NONE_HELD: Mapping[str, Holding] = {}
 PREPARED, EATEN = 0.65, 0.9
 EXACT = 1 << 53
 
@@ -105,12 +106,13 @@ class Manipulation(Detector):
 
     def _execution(self, event: Execution) -> list[Finding]:
         books = self._books.get(event.chain)
-        held = books.held if books is not None else {}
-        if (len(event.frames) < FEWEST and not held) or not event.frames or not event.frames[0].alive:
+        held = books.held if books is not None and books.held else NONE_HELD
+        if (held is NONE_HELD and len(event.frames) < FEWEST) or not event.frames or not event.frames[0].alive:
             return []
         seen = looks(event, self._harmless.get(event.chain, NOBODY))
-        if not seen and not held:
+        if held is NONE_HELD and not seen:
             return []
+        watch = self.registry.get(event.chain, NOTHING)
         watch = self.registry.get(event.chain, NOTHING)
         ledger = flows(event)
         found = list(self._prices(event, ledger, books, watch, seen)) if seen else []
