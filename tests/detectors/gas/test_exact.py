@@ -73,6 +73,54 @@ def test_the_reserve_price_slows_the_fall(
     assert next_excess_blob_gas(excess, used, base_fee, BlobParams(0, target, most, fraction, reserve=True)) == expected
 
 
+@given(
+    st.integers(0, 2**28), st.integers(0, 21), st.integers(0, 10**12), st.sampled_from([p for p in MAINNET_BLOBS if p.reserve])
+)
+def test_excess_follows_the_text_of_eip_7918(excess: int, blobs: int, base_fee: int, params: BlobParams) -> None:
+    """The EIP's own reference code, written out: a second reading of it, so that ours is not its own witness."""
+    used, target = blobs * 2**17, params.target * 2**17
+    blob_fee, term, i = 0, params.fraction, 1
+    while term > 0:
+        blob_fee += term
+        term, i = (term * excess) // (params.fraction * i), i + 1
+    blob_fee //= params.fraction
+    if excess + used < target:
+        expected = 0
+    elif 2**13 * base_fee > 2**17 * blob_fee:
+        expected = excess + used * (params.most - params.target) // params.most
+    else:
+        expected = excess + used - target
+    assert next_excess_blob_gas(excess, used, base_fee, params) == expected
+
+
+@given(st.integers(1, 10**13), st.integers(0, 60_000_000), st.integers(10_000, 60_000_000))
+def test_the_base_fee_follows_the_text_of_eip_1559(base_fee: int, used: int, limit: int) -> None:
+    target = limit // 2
+    used = min(used, limit)
+    if used == target:
+        expected = base_fee
+    elif used > target:
+        expected = base_fee + max(base_fee * (used - target) // target // 8, 1)
+    else:
+        expected = base_fee - base_fee * (target - used) // target // 8
+    assert next_base_fee(base_fee, used, limit) == expected
+
+
+def test_a_newer_schedule_is_data() -> None:
+    newer = (*MAINNET_BLOBS, BlobParams(MAINNET_BLOBS[-1].start + 86_400, 21, 32, 20_609_697, reserve=True))
+    assert blob_params(newer, newer[-1].start) == newer[-1]
+    assert blob_params(newer, newer[-1].start - 1) == MAINNET_BLOBS[-1]
+
+
+def test_under_the_reserve_price_the_blob_fee_never_falls_while_blobs_come() -> None:
+    """EIP-7918: a blob pays at least a sixteenth of the base fee in the long run; below that, excess only rises."""
+    params, excess = MAINNET_BLOBS[-1], 0
+    for _ in range(4_000):
+        excess, before = next_excess_blob_gas(excess, 14 * GAS_PER_BLOB, GWEI, params), excess
+        assert excess >= before
+    assert blob_base_fee(excess, params) == pytest.approx(GWEI / 16, rel=0.1)
+
+
 def test_a_fork_holds_from_its_own_second_on() -> None:
     cancun, prague = MAINNET_BLOBS[0], MAINNET_BLOBS[1]
     assert blob_params(MAINNET_BLOBS, cancun.start - 1) is None
