@@ -8,6 +8,7 @@ import pytest
 from detectors import discover
 from detectors.base import Detector
 from detectors.reentrancy import Reentrancy
+from tests.support.parts import ROOT
 
 PLUGIN = """
 from detectors.base import Detector
@@ -28,6 +29,13 @@ def test_every_detector_of_the_house_is_found_and_works_without_arguments() -> N
     for name, kind in found.items():
         assert isinstance(kind(), Detector)
         assert kind.name == name
+
+
+def test_every_detector_and_every_kind_of_finding_stands_in_the_handbook() -> None:
+    page = (ROOT / "docs" / "how-it-works.md").read_text()
+    rows = {row.split("|")[1].strip(" `"): row for row in page.splitlines() if row.startswith("| `")}
+    for name, kind in discover().items():
+        assert all(f"`{told}`" in rows[name] for told in kind.kinds), name
 
 
 def test_an_installed_plug_in_is_found_and_cannot_replace_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
