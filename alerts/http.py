@@ -17,6 +17,8 @@ from alerts.text import plain
 TIMEOUT = 8.0
 """Seconds for one request, connection included; below the deadline Delivery sets, so that our message wins."""
 
+MOST_ANSWER = 64 * 1024
+
 LONGEST_WAIT = 3600.0
 """Most seconds a Retry-After can make us wait: a receiver must not silence an incident for a year."""
 
@@ -78,15 +80,18 @@ class Poster:
         self._timeout = timeout
         self._session: aiohttp.ClientSession | None = None
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
-        """POST once. Raises DeliveryFailed, which names the host only: paths and queries often hold a receiver's secret."""
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
+        """POST once; at most MOST_ANSWER bytes of the answer come back.
+
+        Raises DeliveryFailed, which names the host only: paths and queries often hold a receiver's secret.
+        """
         where = URL(url)
         host = where.host or ""
         self._refuse_private_literal(host)
         try:
             async with self._open().post(where, data=body, headers=headers, allow_redirects=False) as answer:
                 if answer.ok and answer.status not in range(300, 400):
-                    return
+                    return await answer.content.read(MOST_ANSWER)
                 said = b"" if answer.status >= 500 else await answer.content.read(200)
                 raise _judged(host, answer.status, answer.headers.get("Retry-After"), said.decode("utf-8", "replace"))
         except TimeoutError as error:

@@ -77,3 +77,12 @@ def _representable(value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return str(value) if isinstance(value, int) and abs(value) > EXACT else value
+
+
+def escaped(text: str) -> str:
+    """As Slack's mrkdwn and other light markups want it: three characters, no more.
+
+    >>> escaped("<!channel> & co")
+    '&lt;!channel&gt; &amp; co'
+    """
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
