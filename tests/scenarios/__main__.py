@@ -7,13 +7,14 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from monitor.errors import SeawallError
 from tests.scenarios import blocks, ledger, ways
 from tests.scenarios.scenario import Scenario, corpus
 from tests.scenarios.speed import speed
-from tests.scenarios.trial import trial
+from tests.scenarios.trial import Trial, trial
 from tests.scenarios.tripping import trips
 from tests.scenarios.ways import Outcome
 
@@ -75,6 +76,13 @@ async def play(scenarios: list[Scenario], variations: int, seed: int, wanted: li
     return found, sorted(failed)
 
 
+async def honest(asked: argparse.Namespace) -> Trial:
+    """The honest traffic, judged now, or in a run of its own (`--only-honest FILE`) whose result is there."""
+    if asked.honest_from is None:
+        return await trial(asked.honest, asked.seed, say)
+    return msgspec.json.decode(asked.honest_from.read_bytes(), type=Trial)
+
+
 async def measure(asked: argparse.Namespace) -> ledger.Run:
     """The whole ledger."""
     scenarios = chosen(asked.numbers)
@@ -87,7 +95,7 @@ async def measure(asked: argparse.Namespace) -> ledger.Run:
         speed=await speed(asked.seed),
         trips=await trips(asked.seed),
         blocks=blocks.judged(),
-        trial=await trial(asked.honest, asked.seed, say),
+        trial=await honest(asked),
         command=command,
         date=time.strftime("%Y-%m-%d"),
         seed=asked.seed,
@@ -102,9 +110,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--ways", default=",".join(ways.WAYS), help="separated by commas")
     parser.add_argument("--honest", type=int, default=HONEST, help="honest transactions of the ledger")
+    parser.add_argument("--only-honest", type=Path, help="judge the honest traffic alone and keep what came of it there")
+    parser.add_argument("--honest-from", type=Path, help="take what was kept there instead of judging it again")
     parser.add_argument("--write", type=Path, help="measure everything and write the ledger there")
     asked = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    if asked.only_honest is not None:
+        asked.only_honest.write_bytes(msgspec.json.encode(asyncio.run(trial(asked.honest, asked.seed, say))))
+        return 0
     if asked.write is not None:
         run = asyncio.run(measure(asked))
         asked.write.write_text(ledger.document(run))

@@ -142,7 +142,9 @@ async def _hooked(town: Town) -> None:
     trader = await world.thief("HookThief", sender=user)
     await world.wallet.do(user, trader.address, trader.data("own_ready", token, pool))
     await give(world, token, user, 100 * MILLION)
-    await world.do(user, token, "ERC777PresetFixedSupply.approve", holdings, ALL)
+    for who in (world.owner, user):
+        await world.do(who, token, "ERC777PresetFixedSupply.approve", holdings, ALL)
+    await world.do(world.owner, holdings, "HookedMarket.supply", 50 * MILLION)
 
     def course() -> Course:
         while True:

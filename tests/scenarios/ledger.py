@@ -133,8 +133,8 @@ def _summary(run: Run) -> Iterator[str]:
         (
             "honest traffic, storage in order (transactions)",
             run.trial.ordered,
-            run.trial.verdicts[Verdict.WARN],
-            run.trial.verdicts[Verdict.PAUSE],
+            run.trial.verdicts.get(Verdict.WARN, 0),
+            run.trial.verdicts.get(Verdict.PAUSE, 0),
         ),
         (
             "real blocks (transactions)",
@@ -263,7 +263,7 @@ def _honest(run: Run) -> Iterator[str]:
         ("storage in order, the town's contracts watched", trial.watched),
         ("call tree alone, everything watched, no balance known", trial.trees),
     ):
-        yield _row(name, *(verdicts[verdict] for verdict in ("clear", "info", "warn", "pause")))
+        yield _row(name, *(verdicts.get(verdict, 0) for verdict in ("clear", "info", "warn", "pause")))
     yield ""
     yield f"Said at a warning or above: {_counted(trial.suspected)}."
     yield ""
@@ -305,7 +305,7 @@ def _timings(run: Run) -> Iterator[str]:
         "p99 ≤ 300 ms",
     )
     yield _row(
-        "our own share of a verdict: CPU, both looks parsed and judged",
+        "our own share of a verdict: CPU, both looks parsed, judged thrice",
         len(micros),
         _ms(percentile(micros, 0.5) / 1000),
         _ms(percentile(micros, 0.99) / 1000),

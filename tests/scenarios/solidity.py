@@ -7,11 +7,13 @@
 import hashlib
 import re
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from eth_utils.crypto import keccak
 
 from monitor.demo.artifacts import Artifact
 from tests.support.parts import CACHE, ROOT, missing, need
@@ -19,6 +21,18 @@ from tests.support.parts import CACHE, ROOT, missing, need
 HERE = Path(__file__).parent / "contracts"
 MODULES = ROOT / "node_modules"
 OWN = "own_"
+
+AAVE = "@aave/core-v3/artifacts/contracts"
+AAVE_LOGIC = (
+    "BorrowLogic",
+    "BridgeLogic",
+    "ConfiguratorLogic",
+    "EModeLogic",
+    "FlashLoanLogic",
+    "LiquidationLogic",
+    "PoolLogic",
+    "SupplyLogic",
+)
 
 PUBLISHED = {
     "UniswapV1Factory": "@uniswap/v2-periphery/build",
@@ -34,6 +48,11 @@ PUBLISHED = {
     "ERC1155PresetMinterPauser": "openzeppelin-3/build/contracts",
     "ERC721PresetMinterPauserAutoId": "openzeppelin-3/build/contracts",
     "ERC20PresetFixedSupply": "openzeppelin-3/build/contracts",
+    **{name: f"{AAVE}/protocol/libraries/logic/{name}.sol" for name in AAVE_LOGIC},
+    **{name: f"{AAVE}/protocol/configuration/{name}.sol" for name in ("PoolAddressesProvider", "ACLManager")},
+    **{name: f"{AAVE}/protocol/tokenization/{name}.sol" for name in ("AToken", "StableDebtToken", "VariableDebtToken")},
+    **{name: f"{AAVE}/protocol/pool/{name}.sol" for name in ("Pool", "PoolConfigurator", "DefaultReserveInterestRateStrategy")},
+    "PriceOracle": f"{AAVE}/mocks/oracle/PriceOracle.sol",
     "EntryPoint": "@account-abstraction/contracts/artifacts",
     "SimpleAccountFactory": "@account-abstraction/contracts/artifacts",
     "SimpleAccount": "@account-abstraction/contracts/artifacts",
@@ -50,6 +69,15 @@ def other(name: str) -> str:
 def artifact(name: str, *, renamed: bool = False) -> Artifact:
     """A contract by its name: published if it is one of those, else one of ours. Skips (in CI: fails) without npm's packages."""
     return _published(name) if name in PUBLISHED else ours(renamed=renamed)[name]
+
+
+def linked(name: str, libraries: Mapping[str, str]) -> Artifact:
+    """A published contract with the addresses of its libraries written in; `libraries` by full name, `path:Name`."""
+    made = artifact(name)
+    code = made.bytecode
+    for library, address in libraries.items():
+        code = code.replace(f"__${keccak(text=library).hex()[:34]}$__", address[2:])
+    return Artifact(name, made.abi, code)
 
 
 @cache

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -12,7 +11,6 @@ import msgspec
 from detectors import discover
 from detectors.base import WARN_AT
 from detectors.events import Position, Stage
-from detectors.execution import Execution
 from monitor.chains.rpc import MIB, Rpc
 from monitor.chains.traces import Origin, Words, calltracer, storage
 from monitor.chains.traces.words import decode
@@ -26,9 +24,11 @@ from tests.scenarios.world import Tx, World
 CHAIN = "eip155:31337"
 SIZE = 50
 """Transactions of a block."""
-LANES = 2
-"""Connections that are traced on side by side."""
+TOWNS, AT_ONCE = 4, 2
+"""Worlds in which the traffic is made, and how many of them side by side."""
 WITHIN = 60.0
+
+Tally = dict[str, int]
 
 
 class Trial(msgspec.Struct):
@@ -42,54 +42,45 @@ class Trial(msgspec.Struct):
     transactions: int = 0
     ordered: int = 0
     reverted: int = 0
-    kinds: Counter[str] = msgspec.field(default_factory=Counter)
-    verdicts: Counter[str] = msgspec.field(default_factory=Counter)
-    watched: Counter[str] = msgspec.field(default_factory=Counter)
-    trees: Counter[str] = msgspec.field(default_factory=Counter)
-    suspected: Counter[str] = msgspec.field(default_factory=Counter)
+    kinds: Tally = {}
+    verdicts: Tally = {}
+    watched: Tally = {}
+    trees: Tally = {}
+    suspected: Tally = {}
     micros: list[float] = []
-    frames: list[int] = []
 
 
 async def trial(count: int, seed: int, tell: Callable[[str], None] = lambda _: None) -> Trial:
-    """So many honest transactions, judged with every contract counting as watched, and again with the town's own watched."""
-    made = Trial()
+    """So many honest transactions, in several towns."""
+    made, places = Trial(), asyncio.Semaphore(AT_ONCE)
+
+    async def one(number: int) -> None:
+        async with places:
+            await _town(made, count // TOWNS + (number < count % TOWNS), f"{seed}/honest/{number}", tell)
+
+    await asyncio.gather(*(one(number) for number in range(TOWNS)))
+    return made
+
+
+async def _town(made: Trial, count: int, seed: str, tell: Callable[[str], None]) -> None:
     async with AsyncExitStack() as stack:
         options = ("--timestamp", str(START - AGE), "--gas-limit", "1000000000")
         anvil = await stack.enter_async_context(await Anvil.start(*options))
         node = await stack.enter_async_context(HttpNode(anvil.http))
-        world = World(anvil, node, f"{seed}/honest")
+        world = World(anvil, node, seed)
         await world.populate()
         town = Town(world)
         await town.build()
         await world.jump(AGE // 2)
         await node.call("evm_setAutomine", [False])
-        lanes = [await Rpc.connect(anvil.ws, provider="trial", chain=CHAIN, max_size=64 * MIB) for _ in range(LANES)]
-        judge = _Judge(made, town)
+        rpc = await Rpc.connect(anvil.ws, provider="trial", chain=CHAIN, max_size=64 * MIB)
+        judge = _Judge(made, town, rpc)
         async for block, kinds in _blocks(world, town, count):
-            hashes = block["transactions"]
             here = Position(int(block["number"], 16), block["hash"], block["parentHash"])
-            queue = list(enumerate(hashes))[::-1]
-            looks: list[tuple[Execution, Execution] | None] = [None] * len(hashes)
-
-            async def lane(
-                rpc: Rpc,
-                queue: list[tuple[int, str]] = queue,
-                looks: list[tuple[Execution, Execution] | None] = looks,
-                here: Position = here,
-            ) -> None:
-                while queue:
-                    index, tx = queue.pop()
-                    looks[index] = await judge.traced(rpc, tx, here, index)
-
-            await asyncio.gather(*(lane(rpc) for rpc in lanes))
-            for tx, found in zip(hashes, looks, strict=True):
-                assert found is not None
-                judge.take(kinds[tx], *found)
-            tell(f"honest: {made.transactions} of {count}")
-        for rpc in lanes:
-            await rpc.close()
-    return made
+            for index, tx in enumerate(block["transactions"]):
+                await judge.take(kinds[tx], tx, here, index)
+            tell(f"honest: {made.transactions}")
+        await rpc.close()
 
 
 async def _blocks(world: World, town: Town, count: int) -> AsyncIterator[tuple[dict[str, Any], dict[str, str]]]:
@@ -105,46 +96,41 @@ async def _blocks(world: World, town: Town, count: int) -> AsyncIterator[tuple[d
 
 
 class _Judge:
-    """Reads and judges; counts its own time."""
+    """Reads and judges one town's transactions; counts its own time."""
 
-    def __init__(self, made: Trial, town: Town) -> None:
+    def __init__(self, made: Trial, town: Town, rpc: Rpc) -> None:
         self.made = made
+        self.rpc = rpc
         self.words = Words()
-        self.benches = (Bench(discover().values(), None), Bench(discover().values(), frozenset(town.contracts)))
-        self._spent: dict[str, float] = {}
+        strict, own = Bench(discover().values(), None), Bench(discover().values(), frozenset(town.contracts))
+        self.looks = (
+            ("", made.verdicts, strict, True),
+            ("own watched: ", made.watched, own, True),
+            ("tree alone: ", made.trees, Bench(discover().values(), None), False),
+        )
 
-    async def traced(self, rpc: Rpc, tx: str, here: Position, index: int) -> tuple[Execution, Execution]:
-        """The transaction by its call tree, and with its storage in order."""
+    async def take(self, kind: str, tx: str, here: Position, index: int) -> None:
+        """Trace, read and judge a transaction: with storage in order, and by its call tree alone."""
         raw = [
-            await rpc.call("debug_traceTransaction", [tx, tracer], timeout=WITHIN, raw=True)
+            await self.rpc.call("debug_traceTransaction", [tx, tracer], timeout=WITHIN, raw=True)
             for tracer in (calltracer.TRACER, storage.TRACER)
         ]
-        began = time.thread_time()
+        made, began = self.made, time.thread_time()
         origin = Origin(source=tx, chain=CHAIN, tx=tx, index=index, position=here, stage=Stage.INCLUDED, logged=True)
         first = calltracer.read(decode(raw[0], calltracer.CallFrame), origin, self.words)
         second = storage.read(decode(raw[1], storage.Recording), first, self.words)
-        self._spent[tx] = time.thread_time() - began
-        return first, second
-
-    def take(self, kind: str, first: Execution, second: Execution) -> None:
-        """Judge both looks, each time with everything watched and with the town's contracts."""
-        made = self.made
+        said = [(how, tally, bench.judge(second if ordered else first)) for how, tally, bench, ordered in self.looks]
+        made.micros.append(1e6 * (time.thread_time() - began))
         made.transactions += 1
-        made.kinds[kind] += 1
         made.ordered += second.ordered
         made.reverted += not first.frames[0].ok
-        began = time.thread_time()
-        tree, strict = self.benches[0].judge(first), self.benches[0].judge(second)
-        spent = time.thread_time() - began
-        made.micros.append(1e6 * (spent + self._spent.pop(first.tx)))
-        made.frames.append(len(first.frames))
-        usual = self.benches[1].judge(second)
-        for findings, verdicts, how in (
-            (strict, made.verdicts, ""),
-            (usual, made.watched, ""),
-            (tree, made.trees, "tree alone: "),
-        ):
-            verdicts[verdict(findings)] += 1
-            for f in findings if findings is not usual else ():
+        _count(made.kinds, kind)
+        for how, tally, findings in said:
+            _count(tally, verdict(findings))
+            for f in findings:
                 if f.confidence >= WARN_AT:
-                    made.suspected[f"{how}{f.detector} {f.kind} {f.confidence:.2f} on: {kind}"] += 1
+                    _count(made.suspected, f"{how}{f.detector} {f.kind} on: {kind}")
+
+
+def _count(tally: Tally, what: str) -> None:
+    tally[what] = tally.get(what, 0) + 1

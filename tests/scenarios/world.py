@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,6 +106,10 @@ class World:
     async def deploy(self, name: str, *arguments: object, by: str | None = None) -> str:
         """Deploy a contract by name, as its owner."""
         return await self.wallet.deploy(by or self.owner, solidity.artifact(name), *arguments)
+
+    async def link(self, name: str, libraries: Mapping[str, str], *arguments: object) -> str:
+        """Deploy a published contract that calls libraries."""
+        return await self.wallet.deploy(self.owner, solidity.linked(name, libraries), *arguments)
 
     async def do(self, sender: str, to: str, call: str, *arguments: object, value: int = 0, name: str | None = None) -> None:
         """Call a function of a contract and see it mined. `call` is `function`, looked up in `name`, or found by `abi`."""

@@ -243,3 +243,36 @@ contract SingletonThief {
         BrokenSingleton(msg.sender).deposit(token, amount);
     }
 }
+
+interface IAavePool {
+    function supply(address, uint256, address, uint16) external;
+    function withdraw(address, uint256, address) external returns (uint256);
+    function flashLoanSimple(address, address, uint256, bytes calldata, uint16) external;
+    function liquidationCall(address, address, address, uint256, bool) external;
+}
+
+/// Borrows from Aave for the length of a call, and uses Aave itself meanwhile.
+contract AaveUser {
+    IAavePool private immutable pool;
+
+    constructor(IAavePool pool_) {
+        pool = pool_;
+    }
+
+    /// With `who` nobody, the loan is supplied and withdrawn again; otherwise it liquidates that account.
+    function flash(IToken asset, uint256 amount, IToken pledged, address who) external {
+        asset.approve(address(pool), type(uint256).max);
+        pool.flashLoanSimple(address(this), address(asset), amount, abi.encode(pledged, who), 0);
+    }
+
+    function executeOperation(address asset, uint256 amount, uint256, address, bytes calldata data) external returns (bool) {
+        (address pledged, address who) = abi.decode(data, (address, address));
+        if (who == address(0)) {
+            pool.supply(asset, amount, address(this), 0);
+            pool.withdraw(asset, amount, address(this));
+        } else {
+            pool.liquidationCall(pledged, asset, who, amount, false);
+        }
+        return true;
+    }
+}
