@@ -35,8 +35,9 @@ class Books:
         """Open the block; take a reading, a price, the time."""
         self.log.open(event.position.height)
         if isinstance(event, PoolState):
-            total = event.extra.get("total_assets", 0)
-            self.held[event.pool] = Holding(event.kind, dict(event.reserves), event.supply, total)
+            total, token = event.extra.get("total_assets", 0), event.extra.get("share_token", 0)
+            shares = f"0x{token & (1 << 160) - 1:040x}" if token else ""
+            self.held[event.pool] = Holding(event.kind, dict(event.reserves), event.supply, total, shares)
         elif isinstance(event, Price):
             if isfinite(event.value) and event.value > 0:
                 self.prices[event.token] = (event.unit, event.value)
@@ -67,4 +68,5 @@ class Books:
 def known(event: Execution, books: Books | None, address: str, share_token: str | None = None) -> Known:
     """What is known of a contract before this transaction, from the books and the execution's own context."""
     holding = books.held.get(address) if books is not None else None
-    return Known(event.chain, address, event.context, holding, books.prices if books is not None else {}, share_token or address)
+    token = share_token or (holding.shares if holding is not None else "") or address
+    return Known(event.chain, address, event.context, holding, books.prices if books is not None else {}, token)

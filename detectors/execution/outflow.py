@@ -34,6 +34,8 @@ class Holding(msgspec.Struct, frozen=True):
     reserves: dict[str, int]
     supply: int = 0
     total_assets: int = 0
+    shares: str = ""
+    """The token of its shares, where that is another contract."""
 
 
 class Outflow(msgspec.Struct, frozen=True, kw_only=True):

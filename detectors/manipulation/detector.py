@@ -118,9 +118,10 @@ class Manipulation(Detector):
         found = list(self._prices(event, ledger, books, watch, seen)) if seen else []
         touched = sorted(ledger.parties() & held.keys()) if held else []
         for address in touched:
-            found += self._vault(event, ledger, known(event, books, address), watch)
+            past = known(event, books, address)
+            found += self._vault(event, ledger, past, watch)
             if books is not None and counts(event):
-                books.move(ledger, address, address)
+                books.move(ledger, address, past.share_token)
         return found
 
     def _prices(self, event: Execution, ledger: Ledger, books: Books | None, watch: Watch, seen: list[Look]) -> Iterator[Finding]:

@@ -152,7 +152,7 @@ class Privileges(Detector):
             found += self._after(event, keys, watch, ledger, party, past, new, now)
             found += self._rug(event, keys, watch, ledger, party, past, gain, made, now)
             if counts(event):
-                keys.move(ledger, address, address)
+                keys.move(ledger, address, past.share_token)
         found += self._put_back(event, keys, watch, gain, now)
         if counts(event) and made:
             _note(keys, party, made, now)

@@ -191,6 +191,15 @@ def test_a_share_token_that_is_another_contract_is_configured() -> None:
     assert verdicts(guard().observe(pending(leave))) == [("outflow", Severity.CRITICAL)]
 
 
+def test_a_share_token_that_the_pool_itself_names_needs_no_configuration() -> None:
+    shares, drain = address("lp token"), guard()
+    drain.observe(reading(POOL, 1, "curve", {DOLLAR: 100, COIN: 100}, 100, share_token=int(shares, 16)))
+    back = [move(token, POOL, ALICE, 40) for token in (DOLLAR, COIN)]
+    leave = execution(call(POOL, "remove_liquidity(uint256)", burn(shares, 40), *back))
+    assert list(drain.observe(pending(leave))) == []
+    assert verdicts(drain.observe(pending(execution(call(POOL, "remove_liquidity(uint256)", burn(shares, 10), *back))))) != []
+
+
 def test_assets_moved_to_the_house_s_own_strategy_are_not_lost_but_loot_deposited_there_is() -> None:
     invest = execution(call(VAULT, "invest()", move(DOLLAR, VAULT, LENDER, MILLION)))
     loot = execution(

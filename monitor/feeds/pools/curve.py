@@ -23,7 +23,10 @@ def _nth(selector: str, index: int) -> str:
 
 
 class Curve(Pool):
-    """A pool. `extra.virtual_price` is the worth of a share with 18 decimals; `supply` the shares outstanding."""
+    """A pool. `extra.virtual_price` is the worth of a share with 18 decimals; `supply` the shares outstanding.
+
+    `extra.share_token` is the token of the shares as a number, where that is another contract than the pool.
+    """
 
     kind: ClassVar[str] = "curve"
 
@@ -68,8 +71,11 @@ class Curve(Pool):
             kind=self.kind,
             reserves={coin: amount for coin, amount in zip(self.coins, held, strict=True) if amount is not None},
             supply=supply,
-            extra={} if price is None else {"virtual_price": price},
+            extra=({} if price is None else {"virtual_price": price}) | self._elsewhere(),
         )
+
+    def _elsewhere(self) -> dict[str, int]:
+        return {} if self.shares == self.contract else {"share_token": int(self.shares, 16)}
 
 
 def _until_none(coins: Sequence[str | None]) -> list[str]:
