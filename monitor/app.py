@@ -35,6 +35,7 @@ from monitor.config import Config
 from monitor.errors import ConfigError, JournalError
 from monitor.gas.desk import GasDesk
 from monitor.gas.models import KIND, Newest
+from monitor.journal.checkpoints import Checkpoints
 from monitor.journal.reserve import Reserve
 from monitor.journal.snapshots import Snapshots
 from monitor.journal.sqlite import SqliteJournal
@@ -106,7 +107,7 @@ class Seawall:
                 read_url[0] = read.url
                 await admin.start()
             try:
-                await self._live(judging, desk, notices)
+                await self._live(judging, desk, notices, self._checkpoints(journal))
             finally:
                 await self._end(pager, read, admin)
 
@@ -123,6 +124,14 @@ class Seawall:
         for name, chain in self.config.chains.items():
             if chain.gas.enabled:
                 life = self.life[name]
+    def _checkpoints(self, journal: SqliteJournal) -> Checkpoints:
+        """The newest hash goes out now and then, signed where a key is configured."""
+        signer = signer_of(self.config)
+        return Checkpoints(
+            journal, lambda document: document if signer is None else signer.document(document),
+            lambda line: log.info("journal.checkpoint", checkpoint=line.decode()),
+        )  # fmt: skip
+
                 gas = self.gas[name] = GasDesk(
                     name, chain, life.nodes.requests, snapshots, schema=f"{VERSION}/gas",
                     keep=lambda model: desk.note(KIND, model, time.time(), "gas"), told=notices.fees,
@@ -130,7 +139,7 @@ class Seawall:
                 gas.model = models.models.get(chain.id)
                 life.overheard = gas.saw
 
-    async def _live(self, judging: Judging, desk: Desk, notices: Notices) -> None:
+    async def _live(self, judging: Judging, desk: Desk, notices: Notices, checkpoints: Checkpoints) -> None:
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(keep("ticks", lambda: self._ticks(judging, desk, notices))),
@@ -140,6 +149,7 @@ class Seawall:
             ]
             await self.stop.wait()
             log.info("stopping")
+                tasks.create_task(keep("checkpoints", checkpoints.run)),
             for life in self.life.values():
                 await life.leave()
             for task in running:

@@ -5,10 +5,14 @@ no reader needs anybody's idea of canonical JSON. The signature of an answer wit
 """
 
 import hashlib
-from base64 import b64encode
+import re
+from base64 import b64decode, b64encode
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+_SIGNED = re.compile(rb'(\{.*),"key_id":"([0-9a-f]{16})","sig":"([A-Za-z0-9+/]{86}==)"\}', re.DOTALL)
 
 
 class Signer:
@@ -34,6 +38,24 @@ class Signer:
         b'{"state":"run","key_id":"2a02e8ce'
         """
         return b'%s,"key_id":"%s","sig":"%s"}' % (body[:-1], self.key_id.encode(), self.sign(body).encode())
+
+
+def genuine(document: bytes, public: bytes) -> bool:
+    """Was this document signed, exactly as it stands, with the key whose public side is these 32 bytes?
+
+    >>> signer = Signer("00" * 32)
+    >>> document = signer.document(b'{"state":"run"}')
+    >>> genuine(document, signer.public), genuine(document.replace(b"run", b"ran"), signer.public)
+    (True, False)
+    """
+    parts = _SIGNED.fullmatch(document)
+    if parts is None:
+        return False
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(b64decode(parts[3]), parts[1] + b"}")
+    except InvalidSignature:
+        return False
+    return True
 
 
 class Keys(msgspec.Struct, frozen=True):

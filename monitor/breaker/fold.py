@@ -70,6 +70,17 @@ class Cursor(msgspec.Struct, frozen=True):
 
 
 class Fold:
+class Whole(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the records before this one came to: what a journal begins with whose earlier records are archived."""
+
+    kind: ClassVar[str] = "state"
+
+    breakers: dict[str, Breaker]
+    cursors: dict[str, Position]
+    reorgs: dict[str, Reorgs]
+    requests: dict[str, Request]
+
+
     """All breakers and cursors, as the journal tells them. Changes only through `apply_record`, with records in sequence."""
 
     def __init__(self, modes: dict[str, Mode]) -> None:
@@ -86,6 +97,16 @@ class Fold:
 
     def apply_record(self, kind: str, body: bytes, sequence: int) -> Decision | Retraction | None:
         """Fold one journal record and give back the decision or retraction it is, if it is one.
+    def whole(self) -> Whole:
+        """Everything, to be recorded."""
+        return Whole(breakers=self.breakers, cursors=self.cursors, reorgs=self.reorgs, requests=self.requests)
+
+    def _take_up(self, whole: Whole) -> None:
+        """What was recorded; the modes are the configuration's."""
+        for name, breaker in whole.breakers.items():
+            self.breakers[name] = msgspec.structs.replace(breaker, mode=self.modes.get(name, Mode.ENFORCE))
+        self.cursors, self.reorgs, self.requests = dict(whole.cursors), dict(whole.reorgs), dict(whole.requests)
+
 
         Kinds not about state only move the head.
         """
@@ -113,6 +134,8 @@ class Fold:
         return decision
 
     def _evidence(self, kind: str, body: bytes, sequence: int) -> Retraction | None:
+        elif kind == Whole.kind:
+            self._take_up(msgspec.json.decode(body, type=Whole))
         """What the chain made of earlier findings. The answer to readers is the same, so no revision rises."""
         type_, change = _EVIDENCE[kind]
         news = msgspec.json.decode(body, type=type_)

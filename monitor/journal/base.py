@@ -7,7 +7,7 @@ so a row of another journal never fits.
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -56,7 +56,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """What a verification saw: how many records, and the hash of the last (of the epoch, when there is none)."""
+    """What a verification saw: the sequence of the last record (archived ones count), and its hash (the epoch's without one)."""
 
     records: int
     hash: str
@@ -90,7 +90,7 @@ class Journal(Protocol):
         """Several appends, in order, with one sync: an outcome for each. Raises JournalError when none of them could be kept."""
 
     def read(self, start: int) -> Iterator[Record]:
-        """Every record from sequence `start` on, in order, as far as the head was when the call was made."""
+        """Every record from sequence `start` on that is not archived, in order, up to the head at the time of the call."""
 
     def verify(self) -> Verified:
         """Recompute the whole chain. Raises JournalBroken naming the first bad sequence."""
@@ -139,12 +139,12 @@ def seal(draft: Draft, sequence: int, prev_hash: str) -> Record:
         raise JournalError(f"record a {draft.kind}: its text cannot be written as UTF-8: {error.reason}") from error
 
 
-def follow(records: Iterator[Record], epoch: int) -> Verified:
-    """Walk a journal from its first record and check every link.
+def follow(records: Iterable[Record], epoch: int, base: tuple[int, str] | None = None) -> Verified:
+    """Walk a journal from its first record, or from the one after `base` (sequence and hash), and check every link.
 
     Raises JournalBroken naming the first sequence that is missing, doubled, changed or out of place.
     """
-    count, before = 0, genesis(epoch)
+    count, before = base or (0, genesis(epoch))
     for record in records:
         count += 1
         if record.sequence != count:

@@ -21,7 +21,7 @@ from monitor.journal.base import Draft, Outcome, Record, Request, Verified, foll
 from monitor.journal.place import Lock, Mark
 
 _PAGE = 512
-_INSERT = "INSERT INTO journal (sequence, prev, hash, kind, at, by, effect_keys, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT = "INSERT INTO journal (sequence, prev, hash, kind, at, by, effect_keys, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _SELECT = (
     "SELECT sequence, prev, hash, kind, at, by, effect_keys, body FROM journal WHERE sequence BETWEEN ? AND ? ORDER BY sequence"
 )
@@ -37,8 +37,8 @@ class SqliteJournal:
         self._lock = lock
         self._epoch = epoch
         self._guard = threading.Lock()
-        self._head = 0
-        self._hash = genesis(epoch)
+        self._base = (0, genesis(epoch))
+        self._head, self._hash = self._base
         self._synchronous = ""
         self._closed = False
 
@@ -67,10 +67,12 @@ class SqliteJournal:
         try:
             with self._translated("open"):
                 self._epoch = schema.epoch(self._database, self.path)
-                self._head = int(self._database.execute("SELECT coalesce(max(sequence), 0) FROM journal").fetchone()[0])
+                self._base = schema.base(self._database, self.path) or (0, genesis(self._epoch))
+                newest = self._database.execute("SELECT max(sequence) FROM journal").fetchone()[0]
+                self._head = self._base[0] if newest is None else int(newest)
             mark.refuse_other(self.path, self._epoch, self._head)
             self._hash = self.verify().hash
-            self._tidy()
+            self.tidy()
         except BaseException:
             self._database.close()
             raise
@@ -119,8 +121,8 @@ class SqliteJournal:
             self._sync("FULL" if durable else "NORMAL")
             self._database.execute("BEGIN IMMEDIATE")
             failpoints.reach("journal.begun")
-            head, last = self._database.execute(_LAST).fetchone() or (0, bytes.fromhex(genesis(self._epoch)))
-            last = last.hex()
+            newest = self._database.execute(_LAST).fetchone()
+            head, last = self._base if newest is None else (newest[0], newest[1].hex())
             if (head, last) != (self._head, self._hash):
                 raise JournalBroken(
                     f"append to {self.path}: someone else wrote to the file; its head is {head}, not {self._head}"
@@ -129,7 +131,7 @@ class SqliteJournal:
                 outcome = _place(drafts, expected, head, last)
                 outcomes.append(outcome)
                 if isinstance(outcome, tuple) and outcome:
-                    self._database.executemany(_INSERT, map(_row, outcome))
+                    self._database.executemany(INSERT, map(row, outcome))
                     head, last = outcome[-1].sequence, outcome[-1].hash
             failpoints.reach("journal.inserted")
             self._database.execute("COMMIT")
@@ -143,8 +145,8 @@ class SqliteJournal:
             self._synchronous = level
 
     def read(self, start: int) -> Iterator[Record]:
-        """Every record from `start` up to the head at the time of the call; appends may go on meanwhile."""
-        return self._pages(max(start, 1), self._head)
+        """Every record here from `start` up to the head at the time of the call; appends may go on meanwhile."""
+        return self._pages(max(start, self._base[0] + 1), self._head)
 
     def _pages(self, start: int, end: int) -> Iterator[Record]:
         while start <= end:
@@ -152,9 +154,8 @@ class SqliteJournal:
                 if self._closed:
                     raise JournalError(f"read {self.path}: the journal is closed")
                 with self._translated("read"):
-                    rows = self._database.execute(_SELECT, (start, min(start + _PAGE - 1, end))).fetchall()
-            for row in rows:
-                yield _record(row)
+                    records = page(self._database, start, min(start + _PAGE - 1, end))
+            yield from records
             start += _PAGE
 
     def verify(self) -> Verified:
@@ -163,12 +164,22 @@ class SqliteJournal:
             schema.check(self._database, self.path)
         expected = self._head
         try:
-            verified = follow(self._pages(1, expected), self._epoch)
+            verified = follow(self._pages(self._base[0] + 1, expected), self._epoch, self._base)
         except JournalBroken as error:
             raise JournalBroken(f"verify {self.path}: {error}; keep the file, and restore a copy that verifies") from error
         if verified.records != expected:
             raise JournalBroken(f"verify {self.path}: record {verified.records + 1} is missing; the head is {expected}")
         return verified
+
+    def settle(self) -> tuple[int, str]:
+        """Sequence and hash of the newest record, once the disk has everything up to it, derivable records too."""
+        with self._guard:
+            if self._closed:
+                raise JournalError(f"settle {self.path}: the journal is closed")
+            with self._translated("settle"):
+                self._sync("FULL")
+                self._database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            return self._head, self._hash
 
     def close(self) -> None:
         """Move everything into the one file, note how far it came, and let another process have it."""
@@ -176,11 +187,11 @@ class SqliteJournal:
             if self._closed:
                 return
             self._closed = True
-            self._tidy()
+            self.tidy()
             self._database.close()
             self._lock.release()
 
-    def _tidy(self) -> None:
+    def tidy(self) -> None:
         """Move everything into the one file and note how far it came. A full disk prevents neither start nor stop."""
         try:
             with self._translated("tidy"):
@@ -221,10 +232,16 @@ def _place(drafts: Sequence[Draft], expected: int | None, head: int, last: str) 
     return tuple(records)
 
 
-def _row(record: Record) -> tuple[object, ...]:
+def row(record: Record) -> tuple[object, ...]:
+    """A record as `INSERT` takes it."""
     keys = msgspec.json.encode(record.effect_keys).decode()
     prev, own = bytes.fromhex(record.prev_hash), bytes.fromhex(record.hash)
     return record.sequence, prev, own, record.kind, record.at, record.by, keys, record.body
+
+
+def page(database: sqlite3.Connection, start: int, end: int) -> list[Record]:
+    """The records of these sequences. Raises JournalBroken for one that does not read, and what the driver raises."""
+    return [_record(row) for row in database.execute(_SELECT, (start, end))]
 
 
 def _record(row: tuple[Any, ...]) -> Record:

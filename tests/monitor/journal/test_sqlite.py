@@ -260,9 +260,9 @@ def test_an_empty_file_a_foreign_file_and_a_foreign_database_are_told_apart_from
 def test_a_journal_of_a_later_format_is_left_alone(tmp_path: Path) -> None:
     path = filled(tmp_path / "journal.db", 1)
     database = sqlite3.connect(path)
-    database.execute("PRAGMA user_version=2")
+    database.execute("PRAGMA user_version=3")
     database.close()
-    with pytest.raises(JournalError, match="journal format 2"):
+    with pytest.raises(JournalError, match="journal format 3"):
         SqliteJournal.open(path)
 
 
