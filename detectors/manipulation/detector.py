@@ -8,13 +8,13 @@ from detectors.base import NOTHING, Detector, Finding, Registry, Watch
 from detectors.events import Block, Committed, Event, PoolState, Price, Reverted
 from detectors.execution.books import Books, counts, known
 from detectors.execution.frames import Execution
-from detectors.execution.ledger import Ledger, flows, in_order
+from detectors.execution.ledger import Ledger, Moved, flows, in_order
 from detectors.execution.outflow import Holding, Known
 from detectors.execution.parties import cluster
 from detectors.execution.trusted import trusted
 from detectors.manipulation.inflation import Inflated, Rounded, judge
 from detectors.manipulation.looks import FEWEST, Look, looks
-from detectors.manipulation.swings import Swing, swing
+from detectors.manipulation.swings import Swing, priced, swing
 
 BELIEVED, RETURNED, HARMED, PATTERN = 0.45, 0.38, 0.38, 0.2
 """Score: somebody who paid believed a pushed price; it came back; what he got is worth far less than what he gave; a pattern."""
@@ -107,7 +107,9 @@ class Manipulation(Detector):
     def _execution(self, event: Execution) -> list[Finding]:
         books = self._books.get(event.chain)
         held = books.held if books is not None and books.held else NONE_HELD
-        if (held is NONE_HELD and len(event.frames) < FEWEST) or not event.frames or not event.frames[0].alive:
+        if held is NONE_HELD and (len(event.frames) < FEWEST or not (event.logged or event.context.balances)):
+            return []  # without logs and balances nobody can tell a price
+        if not event.frames or not event.frames[0].alive:
             return []
         seen = looks(event, self._harmless.get(event.chain, NOBODY))
         if held is NONE_HELD and not seen:
@@ -130,12 +132,16 @@ class Manipulation(Detector):
         seen = [look for look in seen if not lost.isdisjoint(look.askers)]
         if not seen:
             return
-        moves = in_order(event)
+        moves: list[Moved] | None = None
         for pool in sorted({look.pool for look in seen}):
             past = known(event, books, pool)
+            balances = _balances(past)
             if past.holding is not None and past.holding.kind == "curve":
                 continue  # what a stable pool holds says little of its price; its own invariant does
-            found = swing(event, pool, moves, _balances(past))
+            if len(balances) != 2 and not priced(event, pool):
+                continue
+            moves = in_order(event) if moves is None else moves
+            found = swing(event, pool, moves, balances)
             if found is not None:
                 made = self._believed(event, ledger, watch, found, [k for k in seen if k.pool == pool], lost)
                 if made is not None:

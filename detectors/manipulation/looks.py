@@ -30,45 +30,51 @@ def looks(execution: Execution, harmless: AbstractSet[str] = frozenset()) -> lis
     frames = execution.frames
     if len(frames) < FEWEST or not frames[0].alive:
         return []
-    seen = _seen(frames)
-    if not seen:
-        return []
     root = frames[0]
-    own = {root.to, root.ctx, root.sender, *harmless}
+    own = (root.to, root.ctx, root.sender)
+    asked = [
+        i
+        for i, frame in enumerate(frames)
+        if frame.type == STATICCALL
+        and ((above := frames[frame.parent]).type == STATICCALL or (above.ctx not in harmless and above.ctx not in own))
+    ]
     found, known = [], dict[int, tuple[str, ...]]()
-    for pool, i in seen:
+    for pool, i in _moved(frames, [(pool, i) for i in asked if (pool := _asked(frames, i)) is not None]):
         at = frames[i].parent
         askers = known.get(at)
         if askers is None:
-            askers = known[at] = _askers(frames, at, own)
-        if askers and askers[0] != pool and askers != (pool,):
+            askers = known[at] = tuple(a for a in _askers(frames, at) if a not in harmless and a not in own)
+        if askers and askers[0] != pool:
             found.append(Look(pool, i, askers))
     return found
 
 
-def _seen(frames: list[Frame]) -> list[tuple[str, int]]:
-    """(thing, frame) of each look."""
-    moved: set[str | None] = set()
-    seen: list[tuple[str, int]] = []
-    for i, frame in enumerate(frames):
-        selector = frame.selector
-        if frame.type == STATICCALL:
-            pool = frame.ctx
-            if selector == BALANCE_OF and frame.input is not None:
-                pool = "0x" + frame.input[34:74]
-            if pool in moved and pool is not None and frames[frame.parent].ctx != pool:
-                seen.append((pool, i))
-        elif selector is not None and frame.alive:
-            at = PAYS.get(selector)
-            if at is None:
-                moved.add(frame.ctx)
-            elif frame.input is not None:
-                moved.add("0x" + frame.input[at : at + 40])
-    return seen
+def _asked(frames: list[Frame], i: int) -> str | None:
+    """What a static call is about: the holder of a balance, or the contract itself. None where something asks about itself."""
+    frame = frames[i]
+    pool = frame.ctx
+    if frame.selector == BALANCE_OF and frame.input is not None:
+        pool = "0x" + frame.input[34:74]
+    return None if pool == frames[frame.parent].ctx else pool
 
 
-def _askers(frames: list[Frame], at: int, own: AbstractSet[str | None]) -> tuple[str, ...]:
-    """Who can act on what frame `at` learns, the initiator and the harmless aside.
+def _moved(frames: list[Frame], seen: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Those looks at something that had run with effect, or had been paid, before."""
+    if not seen:
+        return []
+    wanted, first = {pool for pool, _ in seen}, dict[str, int]()
+    for i, frame in enumerate(frames[: seen[-1][1]]):
+        if frame.type == STATICCALL or frame.selector is None or not frame.alive:
+            continue
+        at = PAYS.get(frame.selector)
+        mover = frame.ctx if at is None else "0x" + frame.input[at : at + 40] if frame.input is not None else None
+        if mover in wanted and mover is not None:
+            first.setdefault(mover, i)
+    return [(pool, i) for pool, i in seen if first.get(pool, i) < i]
+
+
+def _askers(frames: list[Frame], at: int) -> tuple[str, ...]:
+    """Who can act on what frame `at` learns.
 
     Whoever looks through a lens or an oracle looks itself: what stands above a static call counts, what is below it does not.
     """
@@ -77,7 +83,7 @@ def _askers(frames: list[Frame], at: int, own: AbstractSet[str | None]) -> tuple
         frame = frames[at]
         if frame.type == STATICCALL:
             above.clear()
-        elif frame.ctx is not None and frame.ctx not in own:
+        elif frame.ctx is not None:
             above[frame.ctx] = None
         at = frame.parent
     return tuple(above)

@@ -61,6 +61,11 @@ class Swing(NamedTuple):
         return f"{longest} pushes on end" if longest >= RISES else ""
 
 
+def priced(execution: Execution, pool: str) -> bool:
+    """Does the pool tell its own price in this transaction?"""
+    return any(s.__class__ is Log and s.address == pool and s.topics and s.topics[0] in {SYNC, SWAP_V3} for s in execution.steps)
+
+
 def swing(execution: Execution, pool: str, moves: Sequence[Moved], held: Mapping[str, int]) -> Swing | None:
     """The prices of this pool, None where it has none that can be told. `held`: its balances before, as far as known."""
     mine = [m for m in moves if pool in (m.source, m.target) and m.asset != pool]

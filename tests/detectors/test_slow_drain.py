@@ -7,9 +7,10 @@ import pytest
 
 from detectors.base import Finding, Severity
 from detectors.drain import Drain
+from detectors.events import Gap
 from tests.support.drains import BANK, DOLLAR, MILLION, SINK, THIEF, VAULT, at, deposit, guard, verdicts, withdrawal
 from tests.support.executions import SENDER, address, call, execution, move, pending
-from tests.support.pools import block, committed, reverted
+from tests.support.pools import CHAIN, block, committed, reverted
 
 
 def slowly(drain: Drain, amount: int, blocks: int, step: int = 1) -> int | None:
@@ -69,7 +70,31 @@ def test_a_window_that_has_not_been_watched_in_full_says_so() -> None:
     drain.observe(block(200))
     late = next(f for f in drain.observe(at(200, withdrawal(MILLION * 4 // 100))) if f.kind == "budget")
     assert (early.evidence["window_filled"], early.evidence["window_seconds"]) == (0, 60)
+    assert early.title.endswith("within 60 s (of which only the last 12 s were watched)")
     assert (late.evidence["window_filled"], late.evidence["window_seconds"]) == (1, 60)
+    assert late.title.endswith("within 60 s")
+
+
+def test_blocks_that_were_lost_leave_no_window_whole() -> None:
+    drain = guard(budgets=((60, 0.03),))
+    drain.observe(block(200))
+    drain.observe(Gap(chain=CHAIN, at=2400.0, feed="heads", lost=1, reason="a reorganisation below all that is remembered"))
+    drain.observe(Gap(chain=CHAIN, at=2400.0, feed="pending", lost=9))
+    drain.observe(block(202))
+    (made,) = (f for f in drain.observe(at(202, withdrawal(MILLION * 4 // 100))) if f.kind == "budget")
+    assert (made.evidence["window_filled"], made.evidence["watched_seconds"]) == (0, 24.0)
+
+
+def test_the_next_step_of_a_slow_drain_is_told_while_pending_and_counted_when_mined() -> None:
+    drain = guard(budgets=((3600, 0.05),))
+    step = withdrawal(MILLION * 2 // 100)
+    for height in (2, 3):
+        drain.observe(block(height))
+        assert [f for f in drain.observe(at(height, step)) if f.kind == "budget"] == []
+    before = pickle.dumps(drain)
+    (made,) = (f for f in drain.observe(pending(step)) if f.kind == "budget")
+    assert (made.confidence >= 0.8, pickle.dumps(drain) == before) == (True, True)
+    assert [f for f in drain.observe(pending(withdrawal(MILLION // 1000))) if f.kind == "budget"] == []
 
 
 def test_pending_transactions_never_touch_a_budget_and_a_second_look_counts_once() -> None:
