@@ -12,8 +12,9 @@ from detectors.events import Event, Position
 from detectors.execution import Execution
 from monitor import metrics
 from monitor.breaker.desk import Desk, Made
-from monitor.breaker.fold import Note
+from monitor.breaker.fold import Note, Noted
 from monitor.breaker.holds import Decision
+from monitor.breaker.sightings import sightings
 from monitor.chains.recorder import Recorder
 from monitor.chains.tape import Asked, Done, Mark, Proposed, Restored, Saved, Settled, Standing, Written
 from monitor.errors import JournalError
@@ -55,6 +56,7 @@ class Judging:
         judged, proposed = self.pipeline.step(event)
         metrics.EVENTS.labels(event.chain, type(event).__name__).inc()
         self.desk.show(proposed.decisions)
+        shown_at = time.time()
         self._tell(event, judged)
         if not (proposed.decisions or proposed.notes):
             return judged, []
@@ -62,7 +64,7 @@ class Judging:
         made: list[Made] = []
         refused = True
         try:
-            made = await self.desk.decide(lambda: self._again(event, judged, number))
+            made = await self.desk.decide(lambda: self._again(event, judged, number, shown_at))
             refused = False
         except JournalError:
             log.warning("decision_owed", integrations=[d.integration for d in proposed.decisions])
@@ -100,10 +102,12 @@ class Judging:
         if self.tape is not None:
             self.tape.mark(mark)
 
-    def _again(self, event: Event, judged: Judged, number: int) -> tuple[Sequence[Decision], Sequence[Note]]:
+    def _again(self, event: Event, judged: Judged, number: int, shown_at: float) -> tuple[Sequence[Decision], Sequence[Note]]:
         self._mark(Asked(number=number))
         proposed = self.pipeline.propose(event, judged)
-        return proposed.decisions, proposed.notes
+        found = [finding for decision in proposed.decisions for finding in decision.findings]
+        found += [note.finding for note in proposed.notes if isinstance(note, Noted)]
+        return proposed.decisions, [*proposed.notes, *sightings(event, found, shown_at)]
 
     def _tell(self, event: Event, judged: Judged) -> None:
         for finding in judged.findings:

@@ -49,6 +49,7 @@ def read_app(
             web.get("/v1/integrations/{id}", views.integration),
             web.get("/v1/incidents", views.incidents),
             web.get("/v1/incidents/{id}", views.incident),
+            web.get("/v1/incidents/{id}/tree.svg", views.tree),
             web.get("/-/healthy", health.healthy),
             web.get("/-/ready", health.ready),
             web.get("/metrics", health.metrics_page),

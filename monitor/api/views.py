@@ -1,14 +1,24 @@
 """What people read about integrations and incidents, as JSON: the breaker's state, its holds, its findings, its history."""
 
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import cast
 
 import msgspec
 from aiohttp import web
 
+from detectors.base import Finding
+from monitor.api import svg
 from monitor.api.flags import BOARD
 from monitor.api.problems import problem
 from monitor.breaker.desk import Made
+from monitor.breaker.holds import Decision, strictest
 from monitor.breaker.machine import Breaker
+from monitor.breaker.sightings import Sighting
+
+
+def _none_seen() -> Mapping[str, Sighting]:
+    return MappingProxyType({})
 
 
 class Sources(msgspec.Struct, frozen=True):
@@ -18,6 +28,7 @@ class Sources(msgspec.Struct, frozen=True):
     made: Callable[[], Iterable[Made]]
     chains: Callable[[], Mapping[str, Mapping[str, object]]]
     contracts: Mapping[str, tuple[str, ...]]
+    sightings: Callable[[], Mapping[str, Sighting]] = _none_seen
 
 
 SOURCES: web.AppKey[Sources] = web.AppKey("sources", Sources)
@@ -56,8 +67,8 @@ async def integration(request: web.Request) -> web.Response:
     return _json(described(request, name))
 
 
-def told(made: Made, breaker: Breaker) -> dict[str, object]:
-    """A decision as an incident: what changed, why, on which evidence, at which revision, and what became of that."""
+def told(made: Made, breaker: Breaker, sightings: Mapping[str, Sighting]) -> dict[str, object]:
+    """A decision as an incident: what changed, why, on which evidence, at which revision, what was seen, what became of that."""
     decision = made.decision
     return {
         "id": decision.id,
@@ -71,7 +82,15 @@ def told(made: Made, breaker: Breaker) -> dict[str, object]:
         "revision": made.revision,
         "findings": decision.findings,
         "evidence": evidence(made, breaker),
+        "level": level_of(decision),
+        "page": decision.page,
+        "sightings": {finding.id: sightings[finding.id] for finding in decision.findings if finding.id in sightings},
     }
+
+
+def level_of(decision: Decision) -> str | None:
+    """How much the holds that it placed take away; None when it placed none."""
+    return strictest(decision.place)
 
 
 def evidence(made: Made, breaker: Breaker) -> dict[str, dict[str, object]]:
@@ -91,20 +110,63 @@ def evidence(made: Made, breaker: Breaker) -> dict[str, dict[str, object]]:
     return found
 
 
-def _incident(request: web.Request, made: Made) -> dict[str, object]:
-    name = made.decision.integration
-    return told(made, request.app[SOURCES].breakers().get(name) or Breaker(integration=name))
+def noted(finding: Finding, breaker: Breaker, sightings: Mapping[str, Sighting]) -> dict[str, object]:
+    """A finding that changed no flag, as an incident of the same shape: before and after are the same, nobody decided."""
+    nothing = Decision(
+        id=finding.id, integration=breaker.integration, before=breaker.state, after=breaker.state, at=finding.at,
+        reason=finding.title, by=f"detector:{finding.detector}", findings=(finding,),
+    )  # fmt: skip
+    return told(Made(nothing, breaker, breaker.revision), breaker, sightings)
+
+
+def look_up(
+    wanted: str, made: Iterable[Made], breakers: Mapping[str, Breaker], sightings: Mapping[str, Sighting]
+) -> dict[str, object] | None:
+    """The incident of this id: a decision's, or that of the first decision (or note) of a finding. None: not among these."""
+    for one in made:
+        if one.decision.id == wanted or any(finding.id == wanted for finding in one.decision.findings):
+            name = one.decision.integration
+            return told(one, breakers.get(name) or Breaker(integration=name), sightings)
+    for breaker in breakers.values():
+        for finding in breaker.findings:
+            if finding.id == wanted:
+                return noted(finding, breaker, sightings)
+    return None
 
 
 async def incidents(request: web.Request) -> web.Response:
     """`GET /v1/incidents`: decisions, newest first."""
-    return _json({"incidents": [_incident(request, made) for made in reversed(list(request.app[SOURCES].made()))]})
+    sources = request.app[SOURCES]
+    breakers, seen = sources.breakers(), sources.sightings()
+    newest = reversed(list(sources.made()))
+    shown = [told(one, breakers.get(n := one.decision.integration) or Breaker(integration=n), seen) for one in newest]
+    return _json({"incidents": shown})
+
+
+def _found(request: web.Request) -> dict[str, object] | None:
+    sources = request.app[SOURCES]
+    return look_up(request.match_info["id"], sources.made(), sources.breakers(), sources.sightings())
+
+
+def _unknown(request: web.Request) -> web.Response:
+    wanted = request.match_info["id"]
+    return problem(404, "No such incident", f"no decision or finding {wanted!r} among the newest; the journal has the older ones")
 
 
 async def incident(request: web.Request) -> web.Response:
     """`GET /v1/incidents/{id}`: by the decision's id, or by a finding's."""
-    wanted = request.match_info["id"]
-    for made in request.app[SOURCES].made():
-        if made.decision.id == wanted or any(finding.id == wanted for finding in made.decision.findings):
-            return _json(_incident(request, made))
-    return problem(404, "No such incident", f"no decision or finding {wanted!r} among the newest; the journal has the older ones")
+    found = _found(request)
+    return _unknown(request) if found is None else _json(found)
+
+
+async def tree(request: web.Request) -> web.Response:
+    """`GET /v1/incidents/{id}/tree.svg`: the call path of the incident, or of the finding where the id is one's."""
+    found, wanted, seen = _found(request), request.match_info["id"], request.app[SOURCES].sightings()
+    if found is None:
+        return _unknown(request)
+    findings = cast("tuple[Finding, ...]", found["findings"])
+    for finding in sorted(findings, key=lambda f: (f.id != wanted, -f.confidence)):
+        sighting = seen.get(finding.id)
+        if sighting is not None and sighting.tree is not None:
+            return web.Response(body=svg.drawn(sighting.tree, finding), content_type="image/svg+xml", headers=svg.HEADERS)
+    return problem(404, "No call path", f"incident {wanted!r} rests on no execution whose path was kept")

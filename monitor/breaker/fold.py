@@ -11,6 +11,7 @@ from monitor.breaker.depths import Reorgs
 from monitor.breaker.evidence import Orphaned, Staged, with_orphans, with_stages, without
 from monitor.breaker.holds import Decision, Mode
 from monitor.breaker.machine import Breaker, Retraction, apply, with_findings
+from monitor.breaker.sightings import Sighting, keep
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +53,7 @@ class Noted(msgspec.Struct, frozen=True):
         return f"detector:{self.finding.detector}"
 
 
-Note = Noted | Staged | Orphaned | Retraction
+Note = Noted | Staged | Orphaned | Retraction | Sighting
 """What is recorded though it changes no flag."""
 
 _EVIDENCE: dict[str, tuple[Any, Callable[[Breaker, Any], Breaker]]] = {
@@ -69,7 +70,6 @@ class Cursor(msgspec.Struct, frozen=True):
     position: Position
 
 
-class Fold:
 class Whole(msgspec.Struct, frozen=True, kw_only=True):
     """All that the records before this one came to: what a journal begins with whose earlier records are archived."""
 
@@ -81,6 +81,7 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
     requests: dict[str, Request]
 
 
+class Fold:
     """All breakers and cursors, as the journal tells them. Changes only through `apply_record`, with records in sequence."""
 
     def __init__(self, modes: dict[str, Mode]) -> None:
@@ -89,14 +90,13 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
         self.cursors: dict[str, Position] = {}
         self.reorgs: dict[str, Reorgs] = {}
         self.requests: dict[str, Request] = {}
+        self.sightings: dict[str, Sighting] = {}
         self.head = 0
 
     def breaker(self, integration: str) -> Breaker:
         """The breaker of an integration; one that the configuration no longer names keeps its history in enforce mode."""
         return self.breakers.get(integration) or Breaker(integration=integration, mode=Mode.ENFORCE)
 
-    def apply_record(self, kind: str, body: bytes, sequence: int) -> Decision | Retraction | None:
-        """Fold one journal record and give back the decision or retraction it is, if it is one.
     def whole(self) -> Whole:
         """Everything, to be recorded."""
         return Whole(breakers=self.breakers, cursors=self.cursors, reorgs=self.reorgs, requests=self.requests)
@@ -107,6 +107,8 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
             self.breakers[name] = msgspec.structs.replace(breaker, mode=self.modes.get(name, Mode.ENFORCE))
         self.cursors, self.reorgs, self.requests = dict(whole.cursors), dict(whole.reorgs), dict(whole.requests)
 
+    def apply_record(self, kind: str, body: bytes, sequence: int) -> Decision | Retraction | None:
+        """Fold one journal record and give back the decision or retraction it is, if it is one.
 
         Kinds not about state only move the head.
         """
@@ -123,6 +125,8 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
         elif kind == "cursor":
             cursor = msgspec.json.decode(body, type=Cursor)
             self.cursors[cursor.chain] = cursor.position
+        elif kind == Sighting.kind:
+            keep(self.sightings, msgspec.json.decode(body, type=Sighting))
         elif kind == Reorgs.kind:
             table = msgspec.json.decode(body, type=Reorgs)
             self.reorgs[table.chain] = table
@@ -130,12 +134,12 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
             request = msgspec.json.decode(body, type=Request)
             self._drop_requests(request.integration)
             self.requests[request.id] = request
+        elif kind == Whole.kind:
+            self._take_up(msgspec.json.decode(body, type=Whole))
         self.head = sequence
         return decision
 
     def _evidence(self, kind: str, body: bytes, sequence: int) -> Retraction | None:
-        elif kind == Whole.kind:
-            self._take_up(msgspec.json.decode(body, type=Whole))
         """What the chain made of earlier findings. The answer to readers is the same, so no revision rises."""
         type_, change = _EVIDENCE[kind]
         news = msgspec.json.decode(body, type=type_)

@@ -63,7 +63,7 @@ async def asset(request: web.Request) -> web.Response:
 
 def _board(request: web.Request) -> str:
     sources = request.app[SOURCES]
-    return render(request.app[BOARD].read(), sources.breakers(), list(sources.made()), sources.chains())
+    return render(request.app[BOARD].read(), sources.breakers(), list(sources.made()), sources.chains(), sources.sightings())
 
 
 def routes() -> list[web.RouteDef]:

@@ -5,12 +5,14 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
+from types import MappingProxyType
 
 from detectors.base import Finding
 from monitor.breaker.desk import Made
 from monitor.breaker.flags import Flag, Shown
 from monitor.breaker.holds import Hold
 from monitor.breaker.machine import Breaker
+from monitor.breaker.sightings import Sighting
 
 _WORDS = {Shown.RUN: "Safe to use", Shown.PAUSE: "Do not use", Shown.UNKNOWN: "Unknown"}
 _SHAPES = {Shown.RUN: "●", Shown.PAUSE: "■", Shown.UNKNOWN: "▲"}
@@ -19,14 +21,18 @@ _HEX = re.compile(r"\b0x[0-9a-f]{40,64}\b")
 
 
 def render(
-    flags: Mapping[str, Flag], breakers: Mapping[str, Breaker], made: Sequence[Made], chains: Mapping[str, Mapping[str, object]]
+    flags: Mapping[str, Flag],
+    breakers: Mapping[str, Breaker],
+    made: Sequence[Made],
+    chains: Mapping[str, Mapping[str, object]],
+    seen: Mapping[str, Sighting] = MappingProxyType({}),
 ) -> str:
     """The board: a headline, the integrations (worst first), the newest incidents, the chains."""
     order = [Shown.PAUSE, Shown.UNKNOWN, Shown.RUN]
     rows = sorted(flags.values(), key=lambda flag: (order.index(flag.state), flag.integration))
     cards = "".join(_card(flag, breakers.get(flag.integration)) for flag in rows)
     newest = list(reversed(made))[:_INCIDENTS_SHOWN]
-    incidents = "".join(map(_incident, newest)) or '<li class="quiet">Nothing has happened.</li>'
+    incidents = "".join(_incident(one, seen) for one in newest) or '<li class="quiet">Nothing has happened.</li>'
     return (
         _headline(rows)
         + _section("integrations", "Integrations", f'<ul class="cards">{cards}</ul>')
@@ -88,7 +94,7 @@ def _held(source: str, holds: Sequence[Hold]) -> str:
     return f"<li>{_stage(holds[-1].stage)} {escape(source)} since {_clock(holds[0].since)}{more}</li>"
 
 
-def _incident(made: Made) -> str:
+def _incident(made: Made, seen: Mapping[str, Sighting]) -> str:
     decision = made.decision
     shadow = " (shadow: reported only)" if decision.shadow else ""
     head = (
@@ -97,17 +103,26 @@ def _incident(made: Made) -> str:
     by = f'<span class="by">by {escape(decision.by)}, revision {made.revision}</span>'
     return (
         f'<li class="incident to-{decision.after}"><p>{head}{shadow} {by}</p>'
-        f"<p>{_text(decision.reason)}</p>{''.join(map(_finding, decision.findings))}</li>"
+        f"<p>{_text(decision.reason)}</p>{''.join(_finding(one, seen.get(one.id)) for one in decision.findings)}</li>"
     )
 
 
-def _finding(finding: Finding) -> str:
+def _finding(finding: Finding, sighting: Sighting | None) -> str:
     what = f"{_stage(finding.stage)} {escape(finding.detector)}: {escape(finding.kind)} ({finding.confidence:.2f})"
     about = {"victims": ", ".join(finding.victims), "transaction": finding.tx or "none"}
     return (
         f'<details class="finding {finding.severity}"><summary>{what}</summary>'
-        f"<p>{_text(finding.title)}</p>{_facts((*finding.evidence.items(), *about.items()))}</details>"
+        f"<p>{_text(finding.title)}</p>{_facts((*finding.evidence.items(), *about.items()))}{_path(finding, sighting)}</details>"
     )
+
+
+def _path(finding: Finding, sighting: Sighting | None) -> str:
+    """The call path as a picture, asked for only once it is unfolded; what it says in words is in its own description."""
+    if sighting is None or sighting.tree is None:
+        return ""
+    where = f"/v1/incidents/{escape(finding.id)}/tree.svg"
+    told = f"Call path, {len(sighting.tree.calls)} of {sighting.tree.frames} calls"
+    return f'<p class="path"><a href="{where}"><img src="{where}" loading="lazy" alt="{told}"></a></p>'
 
 
 def _text(text: str) -> str:

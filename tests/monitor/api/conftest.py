@@ -68,6 +68,7 @@ async def doors_with(tmp_path: Path, gas: Mapping[str, Oracle] = MappingProxyTyp
             made=lambda: desk.made,
             chains=lambda: {CHAIN: {"head": 10, "age": "0 s"}},
             contracts={},
+            sightings=lambda: fold.sightings,
         )
         tokens = {
             "ops": Token(name="ops", digest=digest_of(SECRET), scopes=frozenset({"pause", "resume"})),

@@ -1,0 +1,57 @@
+"""`seawall explain`: what a person reads at three in the morning, from a daemon or from the file it left behind."""
+
+import msgspec
+
+from monitor.breaker.fold import Noted
+from tests.monitor.api.conftest import Doors
+from tests.monitor.api.test_tree import held
+from tests.monitor.cli.conftest import Seawall, ended
+from tests.support.findings import BANK, finding
+
+
+async def test_it_says_what_happened_what_left_on_which_path_when_and_what_to_do(doors: Doors, seawall: Seawall) -> None:
+    which = await held(doors)
+    told = await seawall("explain", which)
+    assert told.code == 0, told.err
+    lines = told.out.splitlines()
+    assert lines[0] == "bank: reentrancy same_contract: the bank was drained"
+    for part in (
+        "seen        1970-01-01 00:16:40.000 UTC",
+        "shown       1970-01-01 00:16:40.004 UTC, 4 ms after it was seen",
+        f"whom        {BANK}",
+        "what left   share 40.0%",
+        "call path, 3 of 9 calls",
+        "do          Readers are told to stop.",
+    ):
+        assert any(line.startswith(part) for line in lines), (part, told.out)
+    assert any("[victim, reads the slot]" in line for line in lines)
+    assert "\u202e" not in told.out
+
+
+async def test_the_journal_file_tells_the_same_while_the_daemon_still_writes_it(doors: Doors, seawall: Seawall) -> None:
+    which = await held(doors)
+    live = await seawall("explain", which, "--json")
+    path = doors.desk.journal.journal.path  # type: ignore[attr-defined]  # the embedded one
+    kept = await ended("explain", which, "--json", "--journal", str(path))
+    assert kept.code == 0, kept.err
+    assert kept.json == live.json
+
+
+async def test_a_finding_that_paused_nothing_is_explained_too(doors: Doors, seawall: Seawall) -> None:
+    found = msgspec.structs.replace(finding(0.6), id="a-warning")
+    await doors.desk.decide(lambda: ([], [Noted("bank", found)]))
+    told = await seawall("explain", "a-warning")
+    assert "do          Nothing was stopped." in told.out
+
+
+async def test_what_is_not_known_is_said_with_where_it_was_looked_for(doors: Doors, seawall: Seawall) -> None:
+    path = str(doors.desk.journal.journal.path)  # type: ignore[attr-defined]  # the embedded one
+    asked, read, missing = (
+        await seawall("explain", "nope"),
+        await ended("explain", "nope", "--journal", path),
+        await ended("explain", "nope", "--journal", path + ".not"),
+    )
+    assert [one.code for one in (asked, read, missing)] == [1, 1, 1]
+    assert "no decision or finding 'nope'" in asked.err
+    assert "no decision and no finding of that id" in read.err
+    assert "there is no such journal" in missing.err
