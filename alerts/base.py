@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import msgspec
 
+from alerts.window import Window
 from detectors.base import Finding, Severity
 
 RANK: dict[Severity, int] = {severity: rank for rank, severity in enumerate(Severity)}
@@ -48,6 +49,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     shadow: bool = False
     page: str = ""
     throttled: bool = False
+    window: Window | None = None
     links: dict[str, str] = {}
 
 
@@ -111,6 +113,8 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     resolved: bool = False
     incident: str = ""
     earlier: tuple[dict[str, str], ...] = ()
+    window: Window | None = None
+    """What to reconcile, bounded; the whole is behind its url."""
 
 
 class Outcome(StrEnum):

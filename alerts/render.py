@@ -65,6 +65,7 @@ def notify(notice: Notice) -> Notification:
         facts=_facts(notice),
         resolved=kind is Kind.CLOSED,
         incident=made,
+        window=notice.window,
     )
 
 

@@ -44,6 +44,8 @@ from monitor.judging import Judging
 from monitor.notices import Notices, counted
 from monitor.pipeline import Pipeline, Watched
 from monitor.supervise import keep
+from monitor.windows import KIND as KIND_OF_WINDOW
+from monitor.windows import Windows
 
 log = structlog.get_logger()
 
@@ -83,13 +85,15 @@ class Seawall:
             board = FlagBoard(specs_of(config), epoch=keeper.epoch, valid_for=config.api.valid_for)
             pager = Pager(receivers, SqliteOutbox(folder / "outbox.db"), counted, routing=config.alerts.routing)
             read_url = [""]
-            notices = Notices(
-                pager, board, {n: self.chains[i.chain] for n, i in config.integrations.items()}, lambda: read_url[0]
-            )
+            chain_of = {name: self.chains[one.chain] for name, one in config.integrations.items()}
+            contracts = {name: [c.address for c in one.contracts] for name, one in config.integrations.items()}
+            windows = Windows(contracts, chain_of, lambda: desk.made)
+            notices = Notices(pager, board, chain_of, lambda: read_url[0])
             desk = Desk(fold, board, keeper, notices.told)
             models = Newest()
             desk.reserve = await asyncio.to_thread(self._reserve)
-            desk.restore(models.passing(journal.read(1)))
+            desk.restore(windows.passing(models.passing(journal.read(1))))
+            notices.reconcile(windows, lambda window: desk.note(KIND_OF_WINDOW, window, time.time(), "reconciliation"))
             pipeline = Pipeline(dict.fromkeys(self.chains.values(), ()), watched_of(config), fold)
             judging = Judging(pipeline, desk, self.tape)
             snapshots = Snapshots(folder / "snapshots")
@@ -98,8 +102,9 @@ class Seawall:
                     name, config, judging, board, snapshots,
                     lambda: build_detectors(config, self.registry), self.registry, schema=f"{VERSION}/{config.hash}",
                 )  # fmt: skip
+                self.life[name].ledger = windows.ledger(config.chains[name].id)
             self._open_gas_desks(desk, notices, models, Snapshots(folder / "gas"))
-            read = Listener("read", self._read_app(board, desk), str(config.api.read))
+            read = Listener("read", self._read_app(board, desk, windows), str(config.api.read))
             admin = Listener("admin", admin_app(Orders(desk, members_of(config)), tokens_of(config)), str(config.api.admin))
             board.beat()
             if self.listening:
@@ -190,12 +195,13 @@ class Seawall:
             "starting", version=VERSION, config=config.source, integrations=len(config.integrations), chains=list(self.chains)
         )
 
-    def _read_app(self, board: FlagBoard, desk: Desk) -> Any:  # noqa: ANN401 - aiohttp's application
+    def _read_app(self, board: FlagBoard, desk: Desk, windows: Windows) -> Any:  # noqa: ANN401 - aiohttp's application
         sources = Sources(
             breakers=lambda: desk.fold.breakers,
             made=lambda: desk.made,
             chains=lambda: {name: life.facts() for name, life in self.life.items()},
             contracts={name: tuple(c.address for c in one.contracts) for name, one in self.config.integrations.items()},
+            window=windows.of,
         )
         return read_app(
             board, healthy=lambda: self._healthy(board, desk), ready=self._ready, sources=sources, gas=self.gas,

@@ -33,6 +33,7 @@ from monitor.feeds.quorum import Quorum
 from monitor.feeds.sequencer import SequencerFeed
 from monitor.journal.snapshots import Snapshots
 from monitor.judging import Judging
+from monitor.ledger import Ledger
 from monitor.watch import ChainWatch, Feeds, Kept
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class ChainLife:
         self.watch: ChainWatch | None = None
         self.overheard: Callable[[BlockData | Reverted], None] = lambda _: None
         """What every watch of this chain tells of its blocks."""
+        self.ledger = Ledger()
         self._began = time.monotonic()
 
     @property
@@ -139,7 +141,7 @@ class ChainLife:
             tasks.create_task(self.nodes.run(), name=f"{self.name}/nodes")
             tasks.create_task(self._explain(), name=f"{self.name}/explain")
             self.watch = self._watch(self._of_kind(await self.nodes.capable()))
-            self.watch.overheard = self.overheard
+            self.watch.overheard, self.watch.ledger = self.overheard, self.ledger
             await self.watch.run()
 
     def failed(self, error: Exception) -> None:
@@ -237,6 +239,8 @@ class ChainLife:
             try:
                 state: Kept = pickle.loads(kept.blob)  # noqa: S301 - our own file, private and checksummed
                 self.judging.restore(self.chain.id, state.detectors, after=kept.position)
+                if self.ledger.newest is None and state.ledger:
+                    self.ledger.load(state.ledger)
             except Exception as error:  # noqa: BLE001 - a pickle can raise anything
                 # A cache in doubt is no cache: the detectors start empty, which costs budget windows, never a block.
                 log.warning("snapshot_unusable", chain=self.chain.id, error=str(error))

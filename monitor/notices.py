@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 import structlog
@@ -10,15 +10,21 @@ import structlog
 from alerts.base import Fees, Notice, Outcome, Receipt, Sight, Withdrawal
 from alerts.pager import Pager
 from alerts.render import fees, notify, sight, withdrawn
+from alerts.window import Window
 from detectors.base import Finding
 from monitor import metrics
 from monitor.breaker.desk import Made
 from monitor.breaker.flags import Flag, FlagBoard, Shown
 from monitor.breaker.machine import Retraction
+from monitor.errors import JournalError
 from monitor.stream import Queue, Rule
+from monitor.windows import Windows
 
 log = structlog.get_logger()
 _WAITING = 10_000
+
+Keep = Callable[[Window], Awaitable[None]]
+"""Writes a window into the journal. Raises JournalError."""
 
 
 class Notices:
@@ -34,6 +40,11 @@ class Notices:
         self._known: dict[tuple[str, str], None] = {}
         """(integration, finding) that people were told of: nobody is told that what they never heard of is off."""
         self._congested: dict[str, float] = {}
+        self._windows: tuple[Windows, Keep] | None = None
+
+    def reconcile(self, windows: Windows, keep: Keep) -> None:
+        """From now on incidents are told with their danger window; `keep` writes one into the journal."""
+        self._windows = windows, keep
 
     def told(self, made: Made | Retraction) -> None:
         """A decision is in force, or a finding was retracted."""
@@ -80,6 +91,7 @@ class Notices:
             elif self._worth_telling(item):
                 self._remember(item)
                 await self.pager.tell(notify(self._notice(item)))
+                await self._record(item)
             metrics.OUTBOX_DEPTH.set(self.pager.delivery.depth)
             metrics.OUTBOX_OLDEST.set(self.pager.delivery.oldest)
 
@@ -105,9 +117,25 @@ class Notices:
         )  # fmt: skip
         await self.pager.tell(withdrawn(told))
 
+    async def _record(self, made: Made) -> None:
+        """Have the window outlive this process, when an incident begins and when it ends."""
+        if self._windows is None:
+            return
+        windows, keep = self._windows
+        window = windows.due(made)
+        if window is None:
+            return
+        try:
+            await keep(window)
+        except JournalError as error:
+            log.warning("window_not_recorded", incident=window.incident, error=str(error))
+        else:
+            windows.remember(window)
+
     def _notice(self, made: Made) -> Notice:
         decision = made.decision
         url = self.base_url()
+        window = self._windows[0].of(decision.id) if self._windows is not None else None
         return Notice(
             integration=decision.integration,
             chain=self.chain_of.get(decision.integration, ""),
@@ -121,6 +149,7 @@ class Notices:
             shadow=decision.shadow,
             page=decision.page,
             throttled=made.breaker.standing != [] and not made.breaker.paused,
+            window=window.told(f"{url}/v1/incidents/{decision.id}/window" if url else "") if window is not None else None,
             links={"incident": f"{url}/v1/incidents/{decision.id}", "page": f"{url}/"} if url else {},
         )
 

@@ -31,6 +31,7 @@ from monitor.feeds.quorum import Quorum
 from monitor.feeds.sequencer import SequencerFeed
 from monitor.journal.snapshots import Snapshots
 from monitor.judging import Judging
+from monitor.ledger import Entry, Ledger, touches
 from monitor.newest import Newest
 
 if TYPE_CHECKING:
@@ -65,10 +66,11 @@ class Feeds(msgspec.Struct, frozen=True):
 
 
 class Kept(NamedTuple):
-    """What a snapshot holds: each detector's state, and our own chain back to finality."""
+    """What a snapshot holds: each detector's state, our own chain back to finality, and the ledger of touches."""
 
     detectors: Mapping[str, Detector]
     positions: tuple[Position, ...]
+    ledger: bytes = b""
 
 
 class ChainWatch:
@@ -114,6 +116,8 @@ class ChainWatch:
         self._last: Ingested | None = None
         self.depths = Depths(chain, judging.desk.fold.reorgs.get(chain))
         self._counts_new = False
+        self.ledger = Ledger()
+        """What touched the watched contracts, for reconciliation."""
         board.weigh(chain, self.depths.odds)
 
     @property
@@ -177,6 +181,7 @@ class ChainWatch:
             self.newest.reverted()
             self._last = None
             self._counts_new = True
+            self.ledger.revert(step.first.height)
             self.depths.taken_back(step.first.height, step.last.height)
             metrics.REORG_DEPTH.labels(self.chain).observe(step.last.height - step.first.height + 1)
             self.overheard(step)
@@ -190,6 +195,8 @@ class ChainWatch:
         failed = [one.reason for one in executions if isinstance(one, Unjudged)]
         if UNREACHABLE in failed or (failed and self.nodes.moves != moves):
             return False  # by no fault of the block: the node went away, or another was asked for what it may not have yet
+        told = touches(executions, step.logs, step.block.transactions, self.watched)
+        self.ledger.record(Entry(position, float(step.block.timestamp), step.at, told))
         self.newest.judging()
         await self.judging.take(step.opening)
         decided = await self._judge(executions)
@@ -324,7 +331,7 @@ class ChainWatch:
 
     async def save(self, position: Position) -> None:
         """Keep the detectors' state after this block; a failure costs a longer restart, nothing else."""
-        state = Kept(self.judging.saved(self.chain, position), self.feeds.heads.lineage.positions)
+        state = Kept(self.judging.saved(self.chain, position), self.feeds.heads.lineage.positions, self.ledger.save())
         blob = pickle.dumps(state, protocol=pickle.HIGHEST_PROTOCOL)
         await self.judging.taped()
         try:

@@ -72,6 +72,8 @@ def payload(notification: Notification) -> bytes:
         "evidence": [_evidence(finding) for finding in notification.findings],
         "links": notification.links,
     }
+    if notification.window is not None:
+        data["window"] = notification.window
     return msgspec.json.encode({"type": notification.kind, "timestamp": clock(notification.at), "data": data})
 
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 import structlog
 from aiohttp import web
 
-from monitor.api import flagd, flags, health, live, ofrep, operators, page, views
+from monitor.api import flagd, flags, health, live, ofrep, operators, page, reconciling, views
 from monitor.api import gas as fees
 from monitor.api.documents import DOCUMENTS, Documents
 from monitor.api.door import IDLE_FOR, Threshold
@@ -49,6 +49,7 @@ def read_app(
             web.get("/v1/integrations/{id}", views.integration),
             web.get("/v1/incidents", views.incidents),
             web.get("/v1/incidents/{id}", views.incident),
+            web.get("/v1/incidents/{id}/window", reconciling.window),
             web.get("/v1/incidents/{id}/tree.svg", views.tree),
             web.get("/-/healthy", health.healthy),
             web.get("/-/ready", health.ready),

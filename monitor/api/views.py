@@ -9,6 +9,7 @@ from aiohttp import web
 
 from detectors.base import Finding
 from monitor.api import svg
+from alerts.window import Window
 from monitor.api.flags import BOARD
 from monitor.api.problems import problem
 from monitor.breaker.desk import Made
@@ -28,6 +29,7 @@ class Sources(msgspec.Struct, frozen=True):
     made: Callable[[], Iterable[Made]]
     chains: Callable[[], Mapping[str, Mapping[str, object]]]
     contracts: Mapping[str, tuple[str, ...]]
+    window: Callable[[str], Window | None] = lambda _: None
     sightings: Callable[[], Mapping[str, Sighting]] = _none_seen
 
 
