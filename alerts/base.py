@@ -27,6 +27,7 @@ class Kind(StrEnum):
     BLIND = "chain.blind"
     RECOVERED = "chain.recovered"
     FEES = "gas.spike"
+    STORM = "storm"
     TEST = "test"
 
 
