@@ -18,9 +18,10 @@ from detectors.base import Detector, Registry, Watch
 from detectors.events import Tick
 from detectors.execution.trusted import trusted as public_routers
 from monitor import metrics, sentry
-from monitor.api.operators import Token, digest_of
+from monitor.api.reload import Reloads
 from monitor.api.server import Listener, admin_app, read_app
 from monitor.api.signing import Signer
+from monitor.api.tokens import Tokens, configured
 from monitor.api.views import Sources
 from monitor.breaker.desk import Desk
 from monitor.breaker.flags import FlagBoard, OnBlind, Spec
@@ -66,6 +67,8 @@ class Seawall:
         self.tape = tape
         self.listening = listening
         self.stop = asyncio.Event()
+        self.tokens = Tokens(configured(config))
+        self.reloads = Reloads(config, self.tokens)
         self.started = time.time()
         self.registry = registry_of(config)
         self.chains = {name: chain.id for name, chain in config.chains.items()}
@@ -83,7 +86,8 @@ class Seawall:
         async with AsyncJournal(journal) as keeper:
             fold = Fold({name: Mode(one.mode) for name, one in config.integrations.items()})
             board = FlagBoard(specs_of(config), epoch=keeper.epoch, valid_for=config.api.valid_for)
-            pager = Pager(receivers, SqliteOutbox(folder / "outbox.db"), counted, routing=config.alerts.routing)
+            vital = [name for name, one in config.integrations.items() if one.critical]
+            pager = Pager(receivers, SqliteOutbox(folder / "outbox.db"), counted, routing=config.alerts.routing, vital=vital)
             read_url = [""]
             chain_of = {name: self.chains[one.chain] for name, one in config.integrations.items()}
             contracts = {name: [c.address for c in one.contracts] for name, one in config.integrations.items()}
@@ -105,7 +109,10 @@ class Seawall:
                 self.life[name].ledger = windows.ledger(config.chains[name].id)
             self._open_gas_desks(desk, notices, models, Snapshots(folder / "gas"))
             read = Listener("read", self._read_app(board, desk, windows), str(config.api.read))
-            admin = Listener("admin", admin_app(Orders(desk, members_of(config)), tokens_of(config)), str(config.api.admin))
+            orders = Orders(desk, members_of(config))
+            admin = Listener(
+                "admin", admin_app(orders, self.tokens, reloads=self.reloads, journal=journal), str(config.api.admin)
+            )
             board.beat()
             if self.listening:
                 await read.start()
@@ -124,11 +131,6 @@ class Seawall:
             log.error("reserve.missing", error=str(error))  # noqa: TRY400 - a fact about the disk, no failure of ours
             return None
 
-    def _open_gas_desks(self, desk: Desk, notices: Notices, models: Newest, snapshots: Snapshots) -> None:
-        """A forecaster beside every chain that wants one; it hears of blocks, and nobody here asks it anything."""
-        for name, chain in self.config.chains.items():
-            if chain.gas.enabled:
-                life = self.life[name]
     def _checkpoints(self, journal: SqliteJournal) -> Checkpoints:
         """The newest hash goes out now and then, signed where a key is configured."""
         signer = signer_of(self.config)
@@ -137,6 +139,11 @@ class Seawall:
             lambda line: log.info("journal.checkpoint", checkpoint=line.decode()),
         )  # fmt: skip
 
+    def _open_gas_desks(self, desk: Desk, notices: Notices, models: Newest, snapshots: Snapshots) -> None:
+        """A forecaster beside every chain that wants one; it hears of blocks, and nobody here asks it anything."""
+        for name, chain in self.config.chains.items():
+            if chain.gas.enabled:
+                life = self.life[name]
                 gas = self.gas[name] = GasDesk(
                     name, chain, life.nodes.requests, snapshots, schema=f"{VERSION}/gas",
                     keep=lambda model: desk.note(KIND, model, time.time(), "gas"), told=notices.fees,
@@ -149,12 +156,13 @@ class Seawall:
             running = [
                 tasks.create_task(keep("ticks", lambda: self._ticks(judging, desk, notices))),
                 tasks.create_task(keep("notices", notices.run)),
+                tasks.create_task(keep("checkpoints", checkpoints.run)),
+                tasks.create_task(keep("reloads", self.reloads.run)),
                 *(tasks.create_task(keep(f"chain/{name}", life.run, life.failed)) for name, life in self.life.items()),
                 *(tasks.create_task(keep(f"gas/{name}", gas.run, gas.failed)) for name, gas in self.gas.items()),
             ]
             await self.stop.wait()
             log.info("stopping")
-                tasks.create_task(keep("checkpoints", checkpoints.run)),
             for life in self.life.values():
                 await life.leave()
             for task in running:
@@ -202,6 +210,7 @@ class Seawall:
             chains=lambda: {name: life.facts() for name, life in self.life.items()},
             contracts={name: tuple(c.address for c in one.contracts) for name, one in self.config.integrations.items()},
             window=windows.of,
+            sightings=lambda: desk.fold.sightings,
         )
         return read_app(
             board, healthy=lambda: self._healthy(board, desk), ready=self._ready, sources=sources, gas=self.gas,
@@ -229,10 +238,11 @@ class Seawall:
 
 
 def listen_to_signals(seawall: Seawall) -> None:
-    """SIGTERM and SIGINT end it in order."""
+    """SIGTERM and SIGINT end it in order; SIGHUP has its configuration read again."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, seawall.stop.set)
+    loop.add_signal_handler(signal.SIGHUP, seawall.reloads.wanted.set)
 
 
 def registry_of(config: Config) -> Registry:
@@ -337,14 +347,6 @@ def header_of(config: Config) -> Header:
     )
 
 
-def tokens_of(config: Config) -> dict[str, Token]:
-    """The admin listener's tokens, as digests."""
-    return {
-        t.name: Token(name=t.name, digest=digest_of(t.secret.reveal()), scopes=frozenset(t.scopes), automated=t.automated)
-        for t in config.api.tokens
-    }
-
-
 def signer_of(config: Config) -> Signer | None:
     """Who signs the flags, where a key is configured. Raises ConfigError."""
     if config.api.signing_key is None:
@@ -364,4 +366,4 @@ def secrets_of(config: Config) -> list[str]:
         for value in receiver.arguments().values()
         if isinstance(value, str)
     ]
-    return [*nodes, *(token.secret.reveal() for token in config.api.tokens), *receivers]
+    return [*nodes, *(token.secret.reveal() for token in config.api.tokens if token.secret is not None), *receivers]
