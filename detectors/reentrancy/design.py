@@ -55,6 +55,17 @@ class Design:
             return direct or back in REPAYS
         return direct and ((called in RECEIPTS and back in PASSES_ON) or self._flows(outer, fellow, branch)[0])
 
+    def abused(self, outer: int, branch: int) -> bool:
+        """Was something lent in a callback by design, and the contract the poorer for it in the end, with nothing in return?
+
+        A singleton that only pays out what was its user's (Uniswap V4's liquidity) lends nothing before it calls back.
+        """
+        contract = self.acts.ctx[outer]
+        if contract is None or not self.money.robbed(contract):
+            return False
+        before = self.money.within(self.acts.entry[outer], self.acts.entry[branch])
+        return any(amount < 0 for amount in before.assets(contract).values())
+
     def sells_itself(self, outer: int, fellow: int, branch: int) -> bool:
         """A fee token's swap-back: in the middle of a transfer the token calls a router by name, to sell what it holds of itself.
 

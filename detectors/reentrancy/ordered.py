@@ -106,6 +106,7 @@ class Ordered:
         self._path: list[int] = []
         self._due: dict[int, tuple[str | None, str | None]] = {}
         self._clock = 0
+        self._callers = {_number(ctx) for ctx in self.acts.ctx}
         self._balances_told = any(isinstance(step, Access) and step.op == "balance" for step in structure.execution.steps)
 
     def run(self) -> "Ordered":
@@ -268,10 +269,21 @@ class Ordered:
     def _weigh(self, outer: int, book: Books, key: Key, value: int | None) -> None:
         """Is O's write of `key` at odds with what was seen or done while it waited?"""
         seen, changed = book.inner_read.get(key), book.inner_wrote.get(key)
-        if seen is not None and (value is None or seen.value != value) and not _latch(book, key, seen.value, value):
+        if seen is not None and (value is None or seen.value != value) and not self._latch(book, key, seen.value, value):
             self._conflict("R1", outer, seen, book, key, read=seen.value, written=value)
         if changed is not None and key in book.pre:
             self._conflict("R2", outer, changed, book, key, read=book.pre[key], written=value)
+
+    def _latch(self, book: Books, key: Key, seen: int | None, value: int | None) -> bool:
+        """A lock being released: O had set it, the inner call saw it set and left it alone, O puts back what was there.
+
+        What a lock holds while it is set is a small number, or the address of whom it was opened for.
+        """
+        held = book.own.get(key)
+        if held is None or value is None or seen != held or key in book.inner_wrote:
+            return False
+        lock = held < LATCH or held in self._callers
+        return lock and value < LATCH and value == book.pre.get(key, 0)
 
     def _conflict(
         self, rule: str, outer: int, inner: Touch, book: Books, key: Key, *, read: int | None, written: int | None
@@ -302,14 +314,6 @@ class Ordered:
         key: Key = ("transient" if step.op == "tload" else "slot", step.slot)
         locked = any(key in self._books[outer].own for outer in self.structure.outers[act])
         self.refused[act] = locked and self.refused.get(act, True)
-
-
-def _latch(book: Books, key: Key, seen: int | None, value: int | None) -> bool:
-    """A lock being released: O had set it, the inner call saw it set and left it alone, O puts back what was there."""
-    held = book.own.get(key)
-    if held is None or value is None or seen != held or key in book.inner_wrote:
-        return False
-    return max(held, value) < LATCH and value == book.pre.get(key, 0)
 
 
 def _number(word: str | None) -> int | None:

@@ -80,7 +80,7 @@ class Scale:
         """The verdict on `inner` having come back to, or looked at, what `outer` waits in."""
         branch = self.branch(outer, inner)
         own = self.design.sells_itself(outer, fellow, branch)
-        meant = self.design.expected(outer, inner, fellow, branch) and not self.money.robbed(self.acts.ctx[outer])
+        meant = self.design.expected(outer, inner, fellow, branch) and not self.design.abused(outer, branch)
         structural = 0.0 if own or meant else STRUCTURAL
         stakes = self.money.stakes(victims)
         if not self.structure.surely(fellow, outer) and not stakes.counts:

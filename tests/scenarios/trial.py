@@ -24,7 +24,7 @@ from tests.scenarios.world import Tx, World
 CHAIN = "eip155:31337"
 SIZE = 50
 """Transactions of a block."""
-TOWNS, AT_ONCE = 4, 2
+TOWNS, AT_ONCE = 4, 4
 """Worlds in which the traffic is made, and how many of them side by side."""
 WITHIN = 60.0
 

@@ -276,3 +276,41 @@ contract AaveUser {
         return true;
     }
 }
+
+/// A singleton of which liquidity may be taken out within its call, as of Uniswap V4's manager: no share is burnt, nothing comes in.
+contract PositionManager {
+    mapping(address => mapping(address => uint256)) public positions;
+    address private user;
+
+    function provide(IToken token, uint256 amount) external {
+        require(token.transferFrom(msg.sender, address(this), amount));
+        positions[msg.sender][address(token)] += amount;
+    }
+
+    function unlock(bytes calldata data) external {
+        require(user == address(0), "locked");
+        user = msg.sender;
+        (bool ok, ) = msg.sender.call(abi.encodeWithSignature("unlockCallback(bytes)", data));
+        require(ok, "callback");
+        user = address(0);
+    }
+
+    function leave(address owner, IToken token, uint256 amount) external {
+        require(msg.sender == user && owner == tx.origin, "owner");
+        positions[owner][address(token)] -= amount;
+        require(token.transfer(owner, amount));
+    }
+}
+
+/// Takes its owner's liquidity out.
+contract PositionUser {
+    function leave(PositionManager manager, IToken one, IToken other, uint256 amount) external {
+        manager.unlock(abi.encode(one, other, amount));
+    }
+
+    function unlockCallback(bytes calldata data) external {
+        (IToken one, IToken other, uint256 amount) = abi.decode(data, (IToken, IToken, uint256));
+        PositionManager(msg.sender).leave(tx.origin, one, amount);
+        PositionManager(msg.sender).leave(tx.origin, other, amount);
+    }
+}

@@ -219,3 +219,18 @@ async def vault_use(world: World) -> Staged:
         [world.tx(user, house, "Vault4626.redeem", world.about(300_000 * ETHER), user, user)],
     ]
     return Staged(watch=(vault(house, made.dollar),), blocks=blocks)
+
+
+@benign("40d", "liquidity taken out of a singleton")
+async def taken_out(world: World) -> Staged:
+    """As of Uniswap V4: paid out inside the callback, with no share burnt and nothing coming in."""
+    manager, helper = await world.deploy("PositionManager"), await world.deploy("PositionUser")
+    user = world.users[0]
+    tokens = [await world.token(world.users[:2], 10**8 * ETHER, [manager]) for _ in range(2)]
+    for token in tokens:
+        await world.do(user, manager, "PositionManager.provide", token, 10**5 * ETHER)
+        await world.do(world.users[1], manager, "PositionManager.provide", token, 10**7 * ETHER)
+    amount = world.about(50_000 * ETHER)
+    return Staged(
+        watch=(holdings(manager, *tokens),), blocks=[[world.tx(user, helper, "PositionUser.leave", manager, *tokens, amount)]]
+    )
