@@ -10,7 +10,7 @@ from alerts.group import Groups, fold
 from alerts.lane import Limits
 from alerts.outbox import Outbox
 from alerts.route import Routing, receivers
-from alerts.storm import Storm
+from alerts.storm import CALM, Storm
 
 LOOK_EVERY = 1.0
 """Seconds between looks at whether a storm's digest is due."""
@@ -19,7 +19,7 @@ LOOK_EVERY = 1.0
 class Pager:
     """Tells people. After a restart `restore` what the journal says was told, then `tell` the rest: ids make that safe.
 
-    `vital` integrations keep room of their own in a storm.
+    `calm` alerts are told one by one within a minute, the rest together; `vital` integrations keep room of their own.
     """
 
     def __init__(
@@ -31,11 +31,12 @@ class Pager:
         routing: Routing | None = None,
         limits: Limits | None = None,
         vital: Iterable[str] = (),
+        calm: int = CALM,
     ) -> None:
         self._everyone = tuple(channels)
         self._routing = routing or Routing()
         self._groups = Groups()
-        self._storm = Storm(frozenset(vital))
+        self._storm = Storm(frozenset(vital), calm)
         self.delivery = Delivery(channels, outbox, on_receipt, active=self.active, limits=limits)
 
     def restore(self, notification: Notification) -> None:

@@ -29,7 +29,8 @@ HELD = 20_000
 class Storm:
     """What was told within the window, and what waits to be told together. `vital` integrations keep room of their own."""
 
-    def __init__(self, vital: frozenset[str] = frozenset()) -> None:
+    def __init__(self, vital: frozenset[str] = frozenset(), calm: int = CALM) -> None:
+        self._calm = calm
         self._vital = vital
         self._told: deque[float] = deque()
         self._held: dict[str, Notification] = {}
@@ -41,7 +42,7 @@ class Storm:
         """What to tell at once: this notification, or None when it waits for the digest. `now` in unix seconds."""
         while self._told and self._told[0] <= now - WINDOW:
             self._told.popleft()
-        if len(self._told) < CALM + (VITAL if self._matters(notification) else 0):
+        if len(self._told) < self._calm + (VITAL if self._matters(notification) else 0):
             self._told.append(now)
             return notification
         self._since = self._since or now

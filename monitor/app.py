@@ -87,16 +87,20 @@ class Seawall:
             fold = Fold({name: Mode(one.mode) for name, one in config.integrations.items()})
             board = FlagBoard(specs_of(config), epoch=keeper.epoch, valid_for=config.api.valid_for)
             vital = [name for name, one in config.integrations.items() if one.critical]
-            pager = Pager(receivers, SqliteOutbox(folder / "outbox.db"), counted, routing=config.alerts.routing, vital=vital)
+            pager = Pager(
+                receivers, SqliteOutbox(folder / "outbox.db"), counted,
+                routing=config.alerts.routing, vital=vital, calm=config.alerts.calm,
+            )  # fmt: skip
             read_url = [""]
             chain_of = {name: self.chains[one.chain] for name, one in config.integrations.items()}
             contracts = {name: [c.address for c in one.contracts] for name, one in config.integrations.items()}
-            windows = Windows(contracts, chain_of, lambda: desk.made)
+            windows = Windows(contracts, chain_of, lambda: desk.made, lambda decision: desk.timings.of(decision))
             notices = Notices(pager, board, chain_of, lambda: read_url[0])
             desk = Desk(fold, board, keeper, notices.told)
             models = Newest()
             desk.reserve = await asyncio.to_thread(self._reserve)
             desk.restore(windows.passing(models.passing(journal.read(1))))
+            windows.recall(desk.timings)
             notices.reconcile(windows, lambda window: desk.note(KIND_OF_WINDOW, window, time.time(), "reconciliation"))
             pipeline = Pipeline(dict.fromkeys(self.chains.values(), ()), watched_of(config), fold)
             judging = Judging(pipeline, desk, self.tape)
@@ -210,6 +214,7 @@ class Seawall:
             chains=lambda: {name: life.facts() for name, life in self.life.items()},
             contracts={name: tuple(c.address for c in one.contracts) for name, one in self.config.integrations.items()},
             window=windows.of,
+            timing=desk.timings.of,
             sightings=lambda: desk.fold.sightings,
         )
         return read_app(

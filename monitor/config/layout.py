@@ -3,6 +3,7 @@
 Durations are floats of seconds, addresses lower case, mappings read-only once loaded. The JSON Schema is made from this file.
 """
 
+import hashlib
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -10,7 +11,20 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from alerts.route import Route, Routing
-from monitor.config.kinds import BLOCK_HASH, IDENTIFIER, NAME, Address, Chain, Listen, NodeUrl, Question, Seconds, Secret
+from monitor.config.kinds import (
+    BLOCK_HASH,
+    IDENTIFIER,
+    NAME,
+    Address,
+    Chain,
+    Digest,
+    Instant,
+    Listen,
+    NodeUrl,
+    Question,
+    Seconds,
+    Secret,
+)
 
 Meta = msgspec.Meta
 Id = Annotated[str, Meta(pattern=IDENTIFIER)]
@@ -217,6 +231,7 @@ class Alerts(Part, frozen=True, kw_only=True):
 
     routes: tuple[Route, ...] = ()
     otherwise: tuple[str, ...] | None = None
+    calm: Annotated[Count, Meta(description="Alerts told one by one within a minute; a storm beyond is told together.")] = 10
     receivers: Mapping[Id, Receiver] = {}
 
     @property
@@ -226,12 +241,23 @@ class Alerts(Part, frozen=True, kw_only=True):
 
 
 class TokenConfig(Part, frozen=True, kw_only=True):
-    """A bearer token of the admin listener."""
+    """A bearer token of the admin listener: its secret, or better the digest that `seawall token create` prints."""
 
     name: Id
-    secret: Secret
-    scopes: tuple[Literal["pause", "resume"], ...]
+    secret: Secret | None = None
+    digest: Annotated[Digest | None, Meta(description="SHA-256 of the token; then the daemon never holds the token itself.")] = (
+        None
+    )
+    scopes: tuple[Literal["pause", "resume", "audit", "reload"], ...]
+    expires: Annotated[Instant | None, Meta(description="From then on it opens nothing.")] = None
     automated: Annotated[bool, Meta(description="A service holds it: it releases only what it ordered itself.")] = False
+
+    @property
+    def sha256(self) -> str:
+        """Its digest in hex, whichever was written; empty without either."""
+        if self.digest is not None:
+            return self.digest.removeprefix("sha256:")
+        return "" if self.secret is None else hashlib.sha256(self.secret.reveal().encode()).hexdigest()
 
 
 class Api(Part, frozen=True, kw_only=True):

@@ -41,6 +41,7 @@ def configuration(
         "policies": {"default": {"max_paused_share": 1.0}},  # a show with many attacks pauses them all
         "detectors": {} if detecting else {name: {"enabled": False} for name in discover()},
         "alerts": {
+            "calm": 1000,  # the show counts an alert for each of its incidents
             "routes": [{"match": {}, "to": ["pager", "console"]}],
             "receivers": {
                 "console": {"channel": "console"},
