@@ -25,8 +25,28 @@ class Season(msgspec.Struct, frozen=True):
 
     def standard(self, at: float, change: float) -> float:
         """A change within the hour that ends at `at` (unix seconds), in deviations; 0.0 where none is known."""
-        hour = int(at % 86_400 // 3_600)
+        hour = int((at - 3_600) % 86_400 // 3_600)
         return (change - self.usual[hour]) / self.spread[hour] if self.spread[hour] > 0 else 0.0
+
+
+def hourly(samples: Sequence[tuple[float, int]]) -> tuple[list[float], int]:
+    """(relative change in each hour, the hour of day of the first) of (unix seconds, amount) in order of time.
+
+    An hour without a sample keeps the amount before it; after nothing, there is no change.
+
+    >>> hourly([(0.0, 100), (1800.0, 90), (3600.0, 99), (10800.0, 99)])
+    ([-0.1, 0.1, 0.0], 0)
+    """
+    last: dict[int, int] = {int(at // 3_600): amount for at, amount in samples}
+    if not last:
+        return [], 0
+    first, end = min(last), max(last)
+    changes, before = [], samples[0][1]
+    for hour in range(first, end):
+        now = last.get(hour, before)
+        changes.append(round(now / before - 1, 12) if before > 0 else 0.0)
+        before = now
+    return changes, first % HOURS
 
 
 def fit(changes: Sequence[float], first_hour: int = 0) -> Season:

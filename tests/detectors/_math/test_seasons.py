@@ -15,8 +15,8 @@ def test_a_season_is_fitted_and_knows_a_busy_hour_from_a_theft() -> None:
     hours = np.arange(24 * 21)
     payday = np.where(hours % 24 == 9, -0.05, 0.002)
     season = fit((payday + rng.normal(size=len(hours)) * 0.003).tolist())
-    assert abs(season.standard(9 * 3600.0, -0.05)) < 4
-    assert season.standard(15 * 3600.0, -0.05) < -8
+    assert abs(season.standard(10 * 3600.0, -0.05)) < 4
+    assert season.standard(16 * 3600.0, -0.05) < -8
     assert season.of_days == 21
 
 
