@@ -29,6 +29,8 @@ def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -
 BUILD = _gauge("seawall_build_info", "1, with the running version.", "version")
 CONFIG_HASH = _gauge("seawall_config_hash_info", "1, with the hash of the configuration in force.", "hash")
 READY = _gauge("seawall_ready", "1 once the journal is folded and every feed has synced once.")
+RELOAD_OK = _gauge("seawall_config_last_reload_successful", "1 unless the configuration could not be used when last read again.")
+RELOADED_AT = _gauge("seawall_config_last_reload_success_timestamp_seconds", "When it was last read again; 0 if never.")
 
 PAUSED = _gauge("seawall_paused", "1 while the integration's boolean flag says do not use.", "integration")
 FLAG_STATE = _gauge("seawall_flag_state", "One-hot: what readers are told.", "integration", "state")

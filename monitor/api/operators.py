@@ -1,7 +1,5 @@
 """What operators may do: pause, resume, override, approve, with a bearer token, on a listener of its own."""
 
-import hashlib
-import hmac
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
@@ -11,7 +9,9 @@ import structlog
 from aiohttp import web
 
 from monitor import metrics
+from monitor.api.budgets import Budgets, retry_after
 from monitor.api.problems import problem
+from monitor.api.tokens import Token, Tokens
 from monitor.breaker.fold import Request
 from monitor.breaker.holds import Level
 from monitor.breaker.orders import (
@@ -40,15 +40,6 @@ _PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     StaleRevisionError: (412, "Precondition Failed"),
     JournalError: (503, "Journal unavailable"),
 }
-
-
-class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """Who holds a token, the SHA-256 of its secret (hex), its scopes (`pause`, `resume`), and whether a service holds it."""
-
-    name: str
-    digest: str
-    scopes: frozenset[str]
-    automated: bool = False
 
 
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
@@ -104,30 +95,31 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 
 
 ORDERS: web.AppKey[Orders] = web.AppKey("orders", Orders)
-TOKENS: web.AppKey[Mapping[str, Token]] = web.AppKey("tokens")
+TOKENS: web.AppKey[Tokens] = web.AppKey("tokens", Tokens)
+BUDGETS: web.AppKey[Budgets] = web.AppKey("budgets", Budgets)
 _ETAG = re.compile(r'(?:W/)?"?(\d+)"?')
 
 
-def digest_of(secret: str) -> str:
-    """How a secret is kept: SHA-256, hex (secrets are random, so no slow hash is needed)."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def authorised(request: web.Request, scope: str) -> Token | web.Response:
-    """The token behind a request, or the refusal. Every known digest is compared, in constant time."""
-    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-    offered = digest_of(secret.strip())
-    holder = None
-    for token in request.app[TOKENS].values():
-        if hmac.compare_digest(token.digest, offered):
-            holder = token
-    if scheme.lower() != "bearer" or holder is None:
-        refused = problem(401, "Unauthorized", f"{request.path}: send Authorization: Bearer with a configured token")
+def authorised(request: web.Request, scope: str, budget: str = "order") -> Token | web.Response:
+    """The token behind a request, or the refusal. A refusal never costs a token anything, however many there are."""
+    holder = request.app[TOKENS].holder(request.headers.get("Authorization", ""))
+    if isinstance(holder, str):
+        wait = request.app[BUDGETS].spend("refused", request.remote or "")
+        if wait:
+            return _later(request, wait, "too many attempts without a token that counts")
+        refused = problem(401, "Unauthorized", f"{request.path}: {holder}")
         refused.headers["WWW-Authenticate"] = "Bearer"
         return refused
     if scope not in holder.scopes:
         return problem(403, "Forbidden", f"token {holder.name} has no scope {scope!r}; it has {sorted(holder.scopes)}")
-    return holder
+    wait = request.app[BUDGETS].spend(budget, holder.name)
+    return _later(request, wait, f"token {holder.name} asks too often") if wait else holder
+
+
+def _later(request: web.Request, wait: float, why: str) -> web.Response:
+    answer = problem(429, "Too Many Requests", f"{request.path}: {why}; wait {wait:.1f} s")
+    answer.headers["Retry-After"] = retry_after(wait)
+    return answer
 
 
 async def pause(request: web.Request) -> web.Response:
@@ -169,7 +161,7 @@ async def _act(request: web.Request, action: str, shape: type[msgspec.Struct], c
 
 
 async def _answer(request: web.Request, action: str, shape: type[msgspec.Struct], carry: Carry) -> web.Response:
-    token = authorised(request, SCOPE_OF[action])
+    token = authorised(request, SCOPE_OF[action], "pause" if action == "pause" else "order")
     if isinstance(token, web.Response):
         return token
     raw = await request.read()
@@ -187,6 +179,8 @@ async def _answer(request: web.Request, action: str, shape: type[msgspec.Struct]
         return problem(status, title, f"{request.path}: {error}" if status == 503 else str(error))
 
 
+    if raw and request.content_type != "application/json":
+        return problem(415, "Unsupported Media Type", f"{request.path}: send application/json, not {request.content_type[:80]}")
 async def _pause(request: web.Request, body: PauseOrder, order: Order, _: Token) -> web.Response:
     orders, scope = request.app[ORDERS], request.match_info["id"]
     await orders.pause(scope, order, ttl=body.ttl, level=body.level, share=body.share)

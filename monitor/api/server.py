@@ -7,16 +7,19 @@ from types import MappingProxyType
 import structlog
 from aiohttp import web
 
-from monitor.api import flagd, flags, health, live, ofrep, operators, page, reconciling, views
+from monitor.api import audit, flagd, flags, health, live, ofrep, operators, page, reconciling, reload, views
 from monitor.api import gas as fees
+from monitor.api.budgets import Budgets
 from monitor.api.documents import DOCUMENTS, Documents
 from monitor.api.door import IDLE_FOR, Threshold
-from monitor.api.problems import problems
+from monitor.api.problems import problems, same_origin
 from monitor.api.signing import Signer
+from monitor.api.tokens import Tokens
 from monitor.breaker.flags import FlagBoard
 from monitor.breaker.orders import Orders
 from monitor.errors import ConfigError, SeawallError
 from monitor.gas.answers import Oracle
+from monitor.journal.base import Journal
 
 log = structlog.get_logger()
 
@@ -61,10 +64,12 @@ def read_app(
     return app
 
 
-def admin_app(orders: Orders, tokens: Mapping[str, operators.Token]) -> web.Application:
+def admin_app(
+    orders: Orders, tokens: Tokens, *, reloads: reload.Reloads | None = None, journal: Journal | None = None
+) -> web.Application:
     """The admin side: the only one that changes anything."""
-    app = web.Application(middlewares=[problems], client_max_size=operators.MOST_BYTES)
-    app[operators.ORDERS], app[operators.TOKENS] = orders, tokens
+    app = web.Application(middlewares=[problems, same_origin], client_max_size=operators.MOST_BYTES)
+    app[operators.ORDERS], app[operators.TOKENS], app[operators.BUDGETS] = orders, tokens, Budgets()
     app.add_routes(
         [
             web.post("/v1/integrations/{id}/pause", operators.pause),
@@ -75,6 +80,12 @@ def admin_app(orders: Orders, tokens: Mapping[str, operators.Token]) -> web.Appl
         ]
     )
     return app
+    if reloads is not None:
+        app[reload.RELOADS] = reloads
+        app.add_routes([web.post("/-/reload", reload.reload)])
+    if journal is not None:
+        app[audit.JOURNAL] = journal
+        app.add_routes([web.get("/v1/audit", audit.audit)])
 
 
 class Listener:
@@ -85,7 +96,12 @@ class Listener:
         self.address = address
         self.url = ""
         self._runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=True, shutdown_timeout=2.0, keepalive_timeout=IDLE_FOR
+            app,
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=2.0,
+            keepalive_timeout=IDLE_FOR,
+            lingering_time=1.0,
         )
         documents = app.get(DOCUMENTS)
         quick = flags.HotFlags(documents) if documents is not None else None

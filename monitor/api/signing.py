@@ -35,7 +35,7 @@ class Signer:
         """A JSON object with `key_id` and `sig` at its end.
 
         >>> Signer("00" * 32).document(b'{"state":"run"}')[:33]
-        b'{"state":"run","key_id":"2a02e8ce'
+        b'{"state":"run","key_id":"139e3940'
         """
         return b'%s,"key_id":"%s","sig":"%s"}' % (body[:-1], self.key_id.encode(), self.sign(body).encode())
 

@@ -87,13 +87,16 @@ def export(
     kind: Annotated[list[str] | None, typer.Option("--kind", help="Only these kinds.", show_default=False)] = None,
 ) -> None:
     """Every record as a line of JSON on stdout, its body as it was hashed; verifies on the way. Exit 1 if it is broken."""
+    import msgspec
+
+    from monitor.api.audit import shape
     from monitor.journal import audit
     from monitor.journal.base import follow
 
     def written(records: Iterable["Record"]) -> "Iterator[Record]":
         for record in records:
             if record.sequence >= start and (not kind or record.kind in kind):
-                sys.stdout.buffer.write(_line(record))
+                sys.stdout.buffer.write(msgspec.json.encode(shape(record)) + b"\n")
             yield record
 
     with audit.opened(_place(journal, config)) as reading, _progress(quiet=sys.stdout.isatty()) as progress:
@@ -169,13 +172,6 @@ def _genuine(public: bytes | None) -> Callable[[bytes], bool] | None:
     from monitor.api.signing import genuine
 
     return None if public is None else lambda line: genuine(line, public)
-
-
-def _line(record: "Record") -> bytes:
-    import msgspec
-
-    shown = {name: getattr(record, name) for name in record.__struct_fields__ if name != "body"}
-    return msgspec.json.encode(shown | {"body": msgspec.Raw(record.body)}) + b"\n"
 
 
 @contextmanager

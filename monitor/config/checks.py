@@ -131,15 +131,17 @@ def _api(api: Api) -> Iterator[Problem]:
     if api.admin.everywhere and not api.tokens:
         yield ("api", "admin"), f"{api.admin} takes orders from everywhere, and there is no token to ask for"
     yield from _twice([token.name for token in api.tokens], ("api", "tokens"), "two tokens are called {}")
-    secrets = Counter(token.secret for token in api.tokens)
+    secrets = Counter(token.sha256 for token in api.tokens)
     for index, token in enumerate(api.tokens):
         path = ("api", "tokens", index)
-        if len(token.secret.reveal()) < 16:
-            yield (*path, "secret"), "shorter than 16 characters; make one with: openssl rand -hex 32"
-        if secrets[token.secret] > 1:
+        if (token.secret is None) == (token.digest is None):
+            yield path, "needs a secret or a digest, one of them; make a token with: seawall token create"
+        elif secrets[token.sha256] > 1:
             yield (*path, "secret"), "another token has the same secret, so it would not be known whose order it is"
+        if token.secret is not None and len(token.secret.reveal()) < 16:
+            yield (*path, "secret"), "shorter than 16 characters; make one with: openssl rand -hex 32"
         if not token.scopes:
-            yield (*path, "scopes"), "allows nothing; name pause, resume or both"
+            yield (*path, "scopes"), "allows nothing; name pause, resume, audit or reload"
 
 
 def _overlap(one: Listen, other: Listen) -> bool:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from monitor.config.kinds import BLOCK_HASH, CHAIN_ID, CUSTOM, IDENTIFIER, READ, REFERENCE, Secret, Sources, quoted
+from monitor.config.kinds import BLOCK_HASH, CHAIN_ID, CUSTOM, DIGEST, IDENTIFIER, READ, REFERENCE, Secret, Sources, quoted
 from monitor.config.layout import File, Receiver
 from monitor.config.loader import Path
 
@@ -21,6 +21,7 @@ _SECRET_NAMES = ("secret", "token", "password", "key", "dsn")
 _PATTERNS = {
     IDENTIFIER: "not a name: {}; use lower case letters, digits, dots, dashes and underscores, a letter or digit first",
     BLOCK_HASH: "not a block's hash: {}; write 0x and 64 hex digits",
+    DIGEST: "not a digest: {}; write sha256: and 64 hex digits, as seawall token create prints it",
     CHAIN_ID: "not a chain id: {}; write it as CAIP-2 does, like eip155:1",
 }
 INVALID: Any = object()

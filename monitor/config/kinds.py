@@ -5,6 +5,7 @@ Each knows how to read itself from what was written, and what its pattern is in 
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, Self
 from urllib.parse import urlsplit
@@ -12,6 +13,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 DURATION = r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$"
+INSTANT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2}))?$"
+DIGEST = r"^sha256:[0-9a-f]{64}$"
 ADDRESS = r"^0x[0-9a-fA-F]{40}$"
 IDENTIFIER = r"^[a-z0-9][a-z0-9._-]*$"
 CHAIN_ID = r"^[-a-z0-9]{3,8}:[-_a-zA-Z0-9]{1,32}$"
@@ -22,6 +25,12 @@ REFERENCE = r"^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|file:.+)$"
 
 Seconds = Annotated[float, msgspec.Meta(extra={"read": "duration"}, extra_json_schema={"pattern": DURATION})]
 """Written `60s`, `5m`, `24h`; read as a float of seconds."""
+
+Instant = Annotated[float, msgspec.Meta(extra={"read": "instant"}, extra_json_schema={"pattern": INSTANT})]
+"""Written `2030-01-31` (its beginning, UTC) or `2030-01-31T12:00:00Z`; read as unix seconds."""
+
+Digest = Annotated[str, msgspec.Meta(pattern=DIGEST)]
+"""The SHA-256 of a secret, which is none itself."""
 
 Address = Annotated[str, msgspec.Meta(extra={"read": "address"}, pattern=ADDRESS)]
 """An EVM address, as written until the checksum is checked, lower case afterwards."""
@@ -175,6 +184,22 @@ def duration(value: object) -> float:
     return float(number) * _UNITS[unit]
 
 
+def instant(value: object) -> float:
+    """Unix seconds of a written time. Raises ValueError.
+
+    >>> instant("2030-01-02"), instant("2030-01-02T03:04:05Z")
+    (1893542400.0, 1893553445.0)
+    """
+    advice = f"not a time: {quoted(value)}; write it like 2030-01-31 or 2030-01-31T12:00:00Z"
+    if not isinstance(value, str) or not re.match(INSTANT, value):
+        raise ValueError(advice)
+    try:
+        parsed = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError(advice) from None
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+
+
 def written(seconds: float) -> str:
     """The shortest way to write a whole number of seconds.
 
@@ -222,7 +247,7 @@ def _checksummed(value: str) -> bool:
     return bool(is_checksum_address(value))
 
 
-READ: dict[str, Callable[[object], Any]] = {"duration": duration, "address": address, "question": question}
+READ: dict[str, Callable[[object], Any]] = {"duration": duration, "instant": instant, "address": address, "question": question}
 """Readers of the kinds that become a plain value, by the name in their `extra`."""
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from monitor.config import checks, loader
 from monitor.config.convert import Converter
-from monitor.config.kinds import CUSTOM, DURATION, Sources, written
+from monitor.config.kinds import CUSTOM, DURATION, INSTANT, Sources, written
 from monitor.config.layout import Config, File, Policy, Receiver
 from monitor.errors import ConfigError
 
@@ -82,8 +82,9 @@ def schema() -> dict[str, Any]:
     }
     for definition in definitions.values():
         for node in definition.get("properties", {}).values():
-            if node.get("pattern") == DURATION:
-                _as_duration(node)
+            for option in (node, *node.get("anyOf", ())):
+                if option.get("pattern") in {DURATION, INSTANT}:
+                    _as_text(option)
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(made, order="sorted"))
     return plain
 
@@ -94,8 +95,8 @@ def _kind(kind: type) -> dict[str, Any]:
     return {"type": "string", "pattern": next(custom.pattern for custom in CUSTOM if custom is kind)}
 
 
-def _as_duration(node: dict[str, Any]) -> None:
-    """A duration is a float to us, and text to who writes it."""
+def _as_text(node: dict[str, Any]) -> None:
+    """A duration or a time is a float to us, and text to who writes it."""
     node["type"] = "string"
     for bound in ("exclusiveMinimum", "minimum"):
         node.pop(bound, None)

@@ -24,6 +24,9 @@ from tests.support.ordered_desk import NAMES
 from tests.support.parts import ROOT, missing
 
 DISK = "4m"
+ENOUGH = 1_500_000
+"""Bytes after which a fresh journal is begun: the disk is to be full when a round says so, not by itself."""
+
 AT_START = frozenset(("journal.made", "journal.tidied", "mark.drafted", "mark.renamed"))
 ON_FULL = frozenset(("reserve.written", "reserve.kept"))
 
@@ -140,7 +143,7 @@ def rounds(place: Path, count: int, first: int = 0) -> Tally:
     for seed in range(first, first + count):
         if seed % 4 != 3:
             (place / "ballast").unlink(missing_ok=True)
-        if place.joinpath("journal.db").exists() and path.stat().st_size > 2_000_000:
+        if sum(one.stat().st_size for one in place.glob("journal.db*")) > ENOUGH:
             for old in place.iterdir():
                 old.unlink()
             model = Model()

@@ -9,8 +9,8 @@ from types import MappingProxyType
 import aiohttp
 import pytest
 
-from monitor.api.operators import Token, digest_of
 from monitor.api.server import Listener, admin_app, read_app
+from monitor.api.tokens import Token, Tokens, digest_of
 from monitor.api.views import Sources
 from monitor.breaker.desk import Desk
 from monitor.breaker.flags import FlagBoard, Spec
@@ -70,15 +70,15 @@ async def doors_with(tmp_path: Path, gas: Mapping[str, Oracle] = MappingProxyTyp
             contracts={},
             sightings=lambda: fold.sightings,
         )
-        tokens = {
-            "ops": Token(name="ops", digest=digest_of(SECRET), scopes=frozenset({"pause", "resume"})),
-            "bot": Token(name="bot", digest=digest_of("bot-secret"), scopes=frozenset({"pause"})),
-            "deputy": Token(name="deputy", digest=digest_of("second-person"), scopes=frozenset({"resume"})),
-            "robot": Token(name="robot", digest=digest_of("robot-secret"), scopes=frozenset({"pause", "resume"}), automated=True),
-        }
+        tokens = [
+            Token(name="ops", digest=digest_of(SECRET), scopes=frozenset({"pause", "resume"})),
+            Token(name="bot", digest=digest_of("bot-secret"), scopes=frozenset({"pause"})),
+            Token(name="deputy", digest=digest_of("second-person"), scopes=frozenset({"resume"})),
+            Token(name="robot", digest=digest_of("robot-secret"), scopes=frozenset({"pause", "resume"}), automated=True),
+        ]
         fine = lambda: {"ok": True}  # noqa: E731 - a fact
         read = Listener("read", read_app(board, healthy=fine, ready=fine, sources=sources, gas=gas), "127.0.0.1:0")
-        admin = Listener("admin", admin_app(Orders(desk, MEMBERS), tokens), "127.0.0.1:0")
+        admin = Listener("admin", admin_app(Orders(desk, MEMBERS), Tokens(tokens)), "127.0.0.1:0")
         await read.start()
         await admin.start()
         async with aiohttp.ClientSession() as http:

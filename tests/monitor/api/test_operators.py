@@ -34,7 +34,8 @@ async def test_resume_with_an_old_revision_is_refused(doors: Doors) -> None:
 )
 async def test_an_order_without_reason_or_with_anything_odd_is_refused(doors: Doors, body: bytes) -> None:
     url = f"{doors.admin.url}/v1/integrations/bank/pause"
-    async with doors.http.post(url, data=body, headers={"Authorization": "Bearer wall-and-sea"}) as answer:
+    headers = {"Authorization": "Bearer wall-and-sea", "Content-Type": "application/json"}
+    async with doors.http.post(url, data=body, headers=headers) as answer:
         assert (answer.status, answer.content_type) == (400, "application/problem+json")
     assert doors.board.read()["bank"].state == "run"
 
