@@ -165,6 +165,8 @@ async def _answer(request: web.Request, action: str, shape: type[msgspec.Struct]
     if isinstance(token, web.Response):
         return token
     raw = await request.read()
+    if raw and request.content_type != "application/json":
+        return problem(415, "Unsupported Media Type", f"{request.path}: send application/json, not {request.content_type[:80]}")
     try:
         body: Any = msgspec.json.decode(raw or b"{}", type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -179,8 +181,6 @@ async def _answer(request: web.Request, action: str, shape: type[msgspec.Struct]
         return problem(status, title, f"{request.path}: {error}" if status == 503 else str(error))
 
 
-    if raw and request.content_type != "application/json":
-        return problem(415, "Unsupported Media Type", f"{request.path}: send application/json, not {request.content_type[:80]}")
 async def _pause(request: web.Request, body: PauseOrder, order: Order, _: Token) -> web.Response:
     orders, scope = request.app[ORDERS], request.match_info["id"]
     await orders.pause(scope, order, ttl=body.ttl, level=body.level, share=body.share)
