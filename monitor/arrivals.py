@@ -1,8 +1,14 @@
-"""Pending transactions of one chain: taken from the feed in fair turns, simulated on the newest head, judged."""
+"""Pending transactions of one chain: taken from the feed in fair turns, simulated on the newest head, judged.
+
+Each contract call that came ends as judged or as counted and told (`reckoning.py`), and is judged once more where a block or a
+predecessor came after its verdict that may change it (`afresh.py`).
+"""
 
 import asyncio
+import math
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -11,6 +17,7 @@ import structlog
 from detectors.events import Gap, Position, Stage, Transaction, Unjudged
 from detectors.execution import Execution
 from monitor import metrics
+from monitor.afresh import Afresh
 from monitor.attention import Attention
 from monitor.errors import NodeBusy, NodeError
 from monitor.feeds.executions import LATE, OVERSIZE, UNREACHABLE, Executions
@@ -19,6 +26,7 @@ from monitor.feeds.pending import Pending
 from monitor.judging import Judging
 from monitor.newest import Newest
 from monitor.places import Places
+from monitor.reckoning import JUDGED, MINED, UNDERPRICED, Reckoning
 from monitor.turns import Turns
 
 log = structlog.get_logger()
@@ -29,14 +37,29 @@ NEAR_AT_ONCE, FAR_AT_ONCE = 4, 3
 WAITING = 20_000
 """Pending transactions that may wait to be simulated; beyond, they are shed and counted as unjudged."""
 
-TRIES = 3
-"""How often one that is too late is tried, at most."""
+TRIES = {True: 3, False: 2}
+"""How often a near one, and another, that is too late is tried: quickly, when no near one waits, and at last in all its time."""
+
+EXCUSES = 5
+"""How often it may fail by another's fault."""
+
+SUCCESSORS = 16
+"""Of a sender's later ones that were judged already, how many are judged again when an earlier one comes after them."""
+
+QUICK = 0.1
+"""Seconds: what is simulated within them may be judged again after every block."""
+
+TRANSFER_GAS = 21_000
+"""Gas of a plain payment; who allows more and sends no data may be calling a contract's fallback."""
+
+LOOKS_EVERY = 0.05
+"""Seconds between looks at whether one that is in flight holds up others."""
 
 RECONNECT_WITHIN = 2.0
 """Seconds that a simulation cut off waits for its connection to come back."""
 
-SHED = "shed"
-"""The reason of those given up because more came than is judged in time."""
+SHED, ERROR = "shed", "error"
+"""The reasons of those given up because more came than is judged in time, and of those on which we ourselves failed."""
 
 _COSTLY = frozenset((LATE, OVERSIZE, UNREACHABLE))
 
@@ -82,11 +105,19 @@ class Arrivals:
         """The block being built, where the chain shows it."""
         self._turns = Turns(WAITING)
         self._places = {True: Places(NEAR_AT_ONCE), False: Places(FAR_AT_ONCE)}
+        self.reckoning = Reckoning(self.chain)
+        self._afresh = Afresh()
         self._tries: dict[str, int] = {}
-        """How often transactions were too late or too long, while they are tried once more."""
+        """How often transactions were too late or too long by their own fault, while they are tried once more."""
+        self._excused: Counter[str] = Counter()
+        """How often by another's."""
+        self._flying: set[str] = set()
         self._retry: set[str] = set()
-        self._again: set[str] = set()
-        """Transactions that are to be judged once more, on the block that was being judged when they were."""
+        """Of those in flight, which are to be offered again as soon as they are done."""
+        self._hurried: set[str] = set()
+        """Of those in flight, for whose sake, or rather without it, the connection was ended."""
+        self._repeated: set[str] = set()
+        """Those whose verdict was too old when it came: once on end."""
 
     async def run(self) -> None:
         """Take and simulate until cancelled."""
@@ -102,32 +133,63 @@ class Arrivals:
         """Pending transactions that wait to be simulated."""
         return self._turns.size
 
-    def mined(self, transactions: Sequence[str]) -> None:
-        """A block with these was judged: they need no simulation any more."""
-        self._turns.forget(transactions)
+    def unaccounted(self) -> int:
+        """Open ones that neither wait nor fly: none, ever."""
+        return len(self.reckoning) - self._turns.size - len(self._flying)
+
+    def mined(self, transactions: Sequence[str], *, since: float = 0.0, touched: Collection[str] = ()) -> None:
+        """A block with these was judged: they need no simulation any more, and some others need another.
+
+        The block may have been there `since` (unix seconds), and ran code of the contracts `touched`.
+        """
+        for tx_id in self._turns.forget(transactions):
+            self.reckoning.ended(tx_id, MINED)
         for tx_id in transactions:
-            self._tries.pop(tx_id, None)
+            self._forgive(tx_id)
+        self._afresh.forget(transactions)
+        if (head := self.newest.position) is not None:
+            least = least_fee(self.newest.base_fee)
+            for tx_id in self._afresh.after(head.id, since, touched, least):
+                if (tx := self.pending.get(tx_id)) is not None:
+                    self._offer(tx)
 
     async def _arrive(self) -> None:
         """What the pending feed gives: transactions to simulate, fates to judge, losses to admit."""
         async for event in self.pending.follow():
             if not isinstance(event, Transaction):
                 await self.judging.take(event)
-            elif event.to is None or len(event.input) > len("0x") or event.to in self.watched:
+                continue
+            if self._calls(event):
                 self._offer(event)
-                if lost := self._turns.take_lost():
-                    await self._shed(lost)
+            for later in self.pending.after(event, SUCCESSORS):
+                if later.id in self._afresh or later.id in self._flying:
+                    self._offer(later)  # judged as if this one were not before it
+            await self._tell_lost()
 
     async def _promised(self, flashblocks: Flashblocks) -> None:
         """What the block being built holds. It goes first: soon it is mined."""
         async for tx in flashblocks.follow():
             self.pending.learn(tx)
-            if tx.to is None or len(tx.input) > len("0x") or tx.to in self.watched:
+            if self._calls(tx):
                 self._offer(tx)
+                await self._tell_lost()
+
+    def _calls(self, tx: Transaction) -> bool:
+        """May it run code? A payment with gas for nothing else does not, save that to a watched contract."""
+        return tx.to is None or len(tx.input) > len("0x") or tx.gas > TRANSFER_GAS or tx.to in self.watched
 
     def _offer(self, tx: Transaction) -> None:
-        self._turns.offer(tx, near=self.attention.near(tx))
+        self.reckoning.came(tx.id, time.monotonic())
+        if tx.id in self._flying:
+            self._retry.add(tx.id)
+            return
+        tries, near = self._tries.get(tx.id, 0), self.attention.near(tx)
+        self._turns.offer(tx, near=near and tries < TRIES[near] - 1, slow=tries > 0)
         metrics.QUEUE_DEPTH.labels("simulate").set(self._turns.size)
+
+    async def _tell_lost(self) -> None:
+        if lost := self._turns.take_lost():
+            await self._shed(lost)
 
     async def _shed(self, lost: Sequence[Transaction]) -> None:
         """Say what was given up, and by name what may have touched a watched contract: a flood is a place to hide in."""
@@ -137,6 +199,8 @@ class Arrivals:
         now, reason = time.time(), "more than is judged in time"
         await self.judging.take(Gap(chain=self.chain, at=now, feed="simulate", lost=len(lost), reason=reason))
         for tx in lost:
+            self.reckoning.ended(tx.id, SHED)
+            self._forgive(tx.id)
             if touches := self.attention.named(tx):
                 unjudged = Unjudged(chain=self.chain, at=now, id=tx.id, stage=tx.stage, reason=SHED, touches=touches)
                 await self.judging.take(unjudged)
@@ -145,21 +209,21 @@ class Arrivals:
         """A few side by side, in turn."""
         places = self._places[near]
 
-        async def once_settled(tx: Transaction) -> None:
-            await self.newest.settled()
-            self._offer(tx)
-
         async def one(tx: Transaction) -> None:
             try:
-                self._learn(tx, costly=await self._simulate(tx, near=near))
-                if tx.id in self._again:
-                    tasks.create_task(once_settled(tx), name=f"{self.chain}/again")
+                if (end := await self._simulate(tx, near=near)) is not None:
+                    self.reckoning.ended(tx.id, end)
+                    self._forgive(tx.id)
             except Exception as error:
                 # The one place that decides for pending ones: this transaction is unjudged, the others go on.
-                metrics.UNJUDGED.labels(self.chain, "error").inc()
                 log.exception("simulation_failed", chain=self.chain, tx=tx.id, error=str(error))
+                self.reckoning.ended(tx.id, ERROR)
+                self._forgive(tx.id)
+                await self._unjudged(tx, ERROR)
             finally:
                 places.leave(tx.id)
+                self._flying.discard(tx.id)
+                self._hurried.discard(tx.id)
                 self._turns.done(tx)
                 if tx.id in self._retry:
                     self._retry.discard(tx.id)
@@ -167,64 +231,88 @@ class Arrivals:
 
         async with asyncio.TaskGroup() as tasks:
             while True:
+                await self._connections[near].ready()
                 await places.room()
                 tx = await self._turns.take(near=near)
+                self._flying.add(tx.id)
+                await self._tell_lost()
                 await places.room()
                 places.enter(tx.id)
                 metrics.QUEUE_DEPTH.labels("simulate").set(self._turns.size)
                 tasks.create_task(one(tx), name=f"{self.chain}/simulate")
 
-    def _excused(self, tx: Transaction, reason: str, *, near: bool) -> bool:
-        """It was too late or too long. May that have been another's fault? Then it is tried once more, and does not count yet.
+    def _fails(self, tx: Transaction, reason: str, *, near: bool) -> bool:
+        """It was too late or too long. Is that the end? Else it is tried once more.
 
-        One that was late alone counts, comes last from now on, and is tried a last time: the node may have had enough to do.
+        May it have been another's fault, then it does not count, a few times: nodes answer one after another, so it was the fault
+        of the first of those in flight. One that was late by its own comes last from now on, and has all of its time only when it
+        is tried the last time.
         """
-        beside = self._places[near].failed(tx.id)
-        tries = self._tries[tx.id] = self._tries.get(tx.id, 0) + 1
-        excused = beside and tries == 1
-        if excused or (reason != OVERSIZE and tries < TRIES):
+        places = self._places[near]
+        beside = places.failed(tx.id)
+        excused = tx.id not in self._hurried and (reason == UNREACHABLE or (beside and not places.busy_with(tx.id)))
+        if excused and self._excused[tx.id] < EXCUSES:
+            self._excused[tx.id] += 1
             self._retry.add(tx.id)
-        else:
-            del self._tries[tx.id]
-        return excused
+            return False
+        self._blame(tx)
+        tries = self._tries[tx.id] = self._tries.get(tx.id, 0) + 1
+        if (beside or reason != OVERSIZE) and tries < TRIES[self.attention.near(tx)]:
+            self._retry.add(tx.id)
+            return False
+        return True
 
-    def _learn(self, tx: Transaction, *, costly: bool) -> None:
+    def _forgive(self, tx_id: str) -> None:
+        """It ended: how often it was tried is of no use any more."""
+        self._tries.pop(tx_id, None)
+        self._excused.pop(tx_id, None)
+
+    def _blame(self, tx: Transaction) -> None:
         """Who was costly comes last from now on: its sender, and the contract, unless others need that one."""
-        if not costly:
-            self._turns.forgive(tx.sender, *([] if tx.to is None else [tx.to]))
-        elif tx.to is None or self.attention.needs(tx.to):
-            self._turns.blame(tx.sender)
-        else:
-            self._turns.blame(tx.sender, tx.to)
+        contract = () if tx.to is None or self.attention.needs(tx.to) else (tx.to,)
+        self._turns.blame(tx.sender, *contract)
 
-    async def _simulate(self, tx: Transaction, *, near: bool) -> bool:
-        """Simulate on the newest head and judge. Was it costly? If a block came meanwhile, it is in `_again` once."""
-        repeated = tx.id in self._again
-        self._again.discard(tx.id)
+    async def _simulate(self, tx: Transaction, *, near: bool) -> str | None:
+        """Simulate on the newest head and judge. How it ended, None when it is tried again."""
         head = self.newest.position or await self.newest.settled()
         if tx.stage is Stage.PENDING and not executable(tx, self.newest.base_fee):
-            metrics.UNJUDGED.labels(self.chain, "underpriced").inc()
-            return False
+            metrics.UNJUDGED.labels(self.chain, UNDERPRICED).inc()
+            self._afresh.too_poor(tx.id, tx.max_fee)
+            return UNDERPRICED
         before = self.pending.before(tx)
+        began = time.monotonic()
         first = await self._simulated(tx, head, before, near=near)
         if isinstance(first, Unjudged):
-            costly = first.reason in _COSTLY
-            if costly and self._excused(tx, first.reason, near=near):
-                return False
-            metrics.UNJUDGED.labels(self.chain, first.reason).inc()
-            touches = tuple(dict.fromkeys((*first.touches, *self.attention.named(tx))))
-            await self.judging.take(msgspec.structs.replace(first, touches=touches))
-            return costly
-        self._tries.pop(tx.id, None)
+            if first.reason in _COSTLY and not self._fails(tx, first.reason, near=near):
+                return None
+            await self._unjudged(tx, first.reason, first.touches)
+            return first.reason
+        self._turns.forgive(tx.sender, *([] if tx.to is None else [tx.to]))
         judged, _ = await self.judging.take(first)
         self.attention.saw(first, named=bool(self.attention.named(tx)))
         if judged.wants and not judged.trips:
             await self._look_again(first, head, tx, before)
-        if not repeated and not self.newest.still(head) and any(frame.ctx in self.watched for frame in first.frames):
-            self._again.add(tx.id)
+        if not judged.trips:
+            touches = near or any(frame.ctx in self.watched for frame in first.frames)
+            self._stands(tx, head, near=touches and time.monotonic() - began < QUICK)
         if tx.id in self.judging.pipeline.pending_holds().get(self.chain, ()):
             self.pending.track(tx.id)
-        return False
+        return JUDGED
+
+    def _stands(self, tx: Transaction, head: Position, *, near: bool) -> None:
+        """A verdict that fears nothing, until a block comes that may change it. If one was judged meanwhile, look again now."""
+        self._afresh.judged(tx.id, tx.to, head.id, time.time(), near=near)
+        if tx.id not in self._repeated and self.newest.passed(head):
+            self._repeated.add(tx.id)
+            self._retry.add(tx.id)
+        else:
+            self._repeated.discard(tx.id)
+
+    async def _unjudged(self, tx: Transaction, reason: str, touches: Iterable[str] = ()) -> None:
+        """Count and tell one that nobody could judge, with the watched contracts that it names."""
+        metrics.UNJUDGED.labels(self.chain, reason).inc()
+        named = tuple(dict.fromkeys((*touches, *self.attention.named(tx))))
+        await self.judging.take(Unjudged(chain=self.chain, at=tx.at, id=tx.id, stage=tx.stage, reason=reason, touches=named))
 
     async def _simulated(
         self, tx: Transaction, head: Position, before: Sequence[Transaction], *, near: bool
@@ -232,27 +320,40 @@ class Arrivals:
         """Once more after a reconnect: another's trace, too long for any connection, may have ended ours under us."""
         places, loop = self._places[near], asyncio.get_running_loop()
         began = loop.time()
-        long = places.long or self._places[not near].long
-        hurry = None if long is None else loop.call_later(long, self._hurry, tx, near)
-        try:
-            first = await self.executions.simulate(tx, head, before, aside=not near)
-        finally:
-            if hurry is not None:
-                hurry.cancel()
+        first = await self._in_time(tx, head, before, near=near)
         if isinstance(first, Execution):
             places.answered(loop.time() - began)
         if isinstance(first, Execution) or first.reason != UNREACHABLE:
             return first
+        if tx.id in self._hurried:
+            return msgspec.structs.replace(first, reason=LATE)
         try:
             async with asyncio.timeout(RECONNECT_WITHIN):
                 await self._connections[near].ready()
         except TimeoutError:
             return first
-        return await self.executions.simulate(tx, head, before, aside=not near)
+        places.again()
+        again = await self._in_time(tx, head, before, near=near)
+        return msgspec.structs.replace(again, reason=LATE) if tx.id in self._hurried and isinstance(again, Unjudged) else again
 
-    def _hurry(self, tx: Transaction, near: bool) -> None:  # noqa: FBT001 - called by the loop
-        """This one is long in coming and others wait behind it: leave the node alone with it, and ask them elsewhere."""
-        if self._places[near].shared and tx.id not in self._tries:
+    async def _in_time(
+        self, tx: Transaction, head: Position, before: Sequence[Transaction], *, near: bool
+    ) -> Execution | Unjudged:
+        """Simulated, and hurried past as soon as others wait for one that is long in coming."""
+        asked = asyncio.create_task(self.executions.simulate(tx, head, before, aside=not near), name=f"{self.chain}/{tx.id}")
+        try:
+            while not (await asyncio.wait((asked,), timeout=LOOKS_EVERY))[0]:
+                self._hurry(tx, near=near)
+            return asked.result()
+        finally:
+            asked.cancel()
+
+    def _hurry(self, tx: Transaction, *, near: bool) -> None:
+        """This one is long in coming. If the node is at work on it, and others wait: leave the node alone, ask them elsewhere."""
+        places, last = self._places[near], self._tries.get(tx.id, 0) >= TRIES[self.attention.near(tx)] - 1
+        long = places.long or self._places[not near].long or math.inf
+        if places.busy_with(tx.id) and places.works >= long and not last and (places.shared or self._turns.waits(near=near)):
+            self._hurried.add(tx.id)
             self._connections[near].drop(NodeBusy("a simulation took too long with others behind it"))
 
     async def _look_again(self, first: Execution, head: Position, tx: Transaction, before: Sequence[Transaction]) -> None:
@@ -275,4 +376,9 @@ def executable(tx: Transaction, base_fee: int) -> bool:
     >>> executable(cheap, 100), executable(cheap, 99)
     (False, True)
     """
-    return tx.max_fee >= base_fee - base_fee // 8
+    return tx.max_fee >= least_fee(base_fee)
+
+
+def least_fee(base_fee: int) -> int:
+    """What the next block asks for at least, wei per gas."""
+    return base_fee - base_fee // 8

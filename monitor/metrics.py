@@ -10,6 +10,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus-client 
 REGISTRY = CollectorRegistry()
 
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 12.0)
+_PEOPLE = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14400.0)
 _DEPTHS = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 16.0, 32.0, 64.0)
 _BLOCKS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 12.0, 24.0, 60.0)
 
@@ -28,9 +29,9 @@ def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -
 
 BUILD = _gauge("seawall_build_info", "1, with the running version.", "version")
 CONFIG_HASH = _gauge("seawall_config_hash_info", "1, with the hash of the configuration in force.", "hash")
-READY = _gauge("seawall_ready", "1 once the journal is folded and every feed has synced once.")
 RELOAD_OK = _gauge("seawall_config_last_reload_successful", "1 unless the configuration could not be used when last read again.")
 RELOADED_AT = _gauge("seawall_config_last_reload_success_timestamp_seconds", "When it was last read again; 0 if never.")
+READY = _gauge("seawall_ready", "1 once the journal is folded and every feed has synced once.")
 
 PAUSED = _gauge("seawall_paused", "1 while the integration's boolean flag says do not use.", "integration")
 FLAG_STATE = _gauge("seawall_flag_state", "One-hot: what readers are told.", "integration", "state")
@@ -42,7 +43,16 @@ SIGNALS = _counter("seawall_signals_total", "Findings made.", "detector", "chain
 DETECTION_LATENCY = _histogram(
     "seawall_detection_latency_seconds", "From the event seen to the decision published.", _FAST, "chain", "stage"
 )
+TIME_TO_PAUSE = _histogram(
+    "seawall_time_to_pause_seconds", "From the cause seen to the pause decided, readable, recorded.", _FAST, "integration", "step"
+)
+TIME_TO_ACKNOWLEDGE = _histogram(
+    "seawall_time_to_acknowledge_seconds", "From the pause readable to somebody taking it up.", _PEOPLE, "integration"
+)
 UNJUDGED = _counter("seawall_unjudged_total", "Executions that could not be judged.", "chain", "reason")
+PENDING_CAME = _counter("seawall_pending_calls_total", "Pending contract calls that came to be judged.", "chain")
+PENDING_ENDED = _counter("seawall_pending_calls_ended_total", "How pending contract calls ended.", "chain", "end")
+PENDING_OPEN = _gauge("seawall_pending_calls_open", "Pending contract calls that came and have not ended.", "chain")
 DETECTOR_ERRORS = _counter("seawall_detector_errors_total", "Events a detector failed on.", "detector")
 
 HEAD_TIMESTAMP = _gauge("seawall_chain_head_timestamp_seconds", "The chain's own time of the newest processed head.", "chain")
@@ -83,7 +93,9 @@ THROTTLED = _counter("seawall_node_throttled_total", "Refusals of a node because
 DEGRADED = _gauge("seawall_chain_degraded", "1 while no second node could take over, or none better was there.", "chain")
 NODE_MOVES = _counter("seawall_node_moves_total", "How often another node took the lead.", "chain")
 
-CONNECTIONS_REFUSED = _counter("seawall_connections_refused_total", "Connections shut out: full, or slow with a head.", "listener", "why")
+CONNECTIONS_REFUSED = _counter(
+    "seawall_connections_refused_total", "Connections shut out: full, or slow with a head.", "listener", "why"
+)
 FLAG_READS = _counter("seawall_flag_reads_total", "Flag reads served.", "protocol", "code")
 STREAM_CLIENTS = _gauge("seawall_flag_clients", "Connected change-stream clients.", "protocol")
 ADMIN_ACTIONS = _counter("seawall_admin_actions_total", "Operator actions by outcome.", "action", "outcome")

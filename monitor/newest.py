@@ -29,9 +29,9 @@ class Newest:
         self.position, self.base_fee = position, base_fee
         self._idle.set()
 
-    def still(self, position: Position) -> bool:
-        """Is this the newest, with none being judged?"""
-        return position == self.position and self._idle.is_set()
+    def passed(self, position: Position) -> bool:
+        """Was another block judged since this one was the newest, and is none being judged?"""
+        return self._idle.is_set() and position != self.position
 
     async def settled(self) -> Position:
         """The newest, once none is being judged."""

@@ -9,8 +9,11 @@ import asyncio
 CAREFUL = 10.0
 """Seconds with a single place after somebody was too late or too long."""
 
-LONG, LONGER = 0.4, 8.0
+LONG, LONGER = 0.25, 8.0
 """What is long: so many seconds, or so many times what the quickest answers take, whichever is more."""
+
+INSTANT = 0.005
+"""Seconds within which all who were in flight hear that a connection ended."""
 
 SLOWER = 1.05
 """A quick answer counts that much less with each slower one: nodes do become slow, but waiting for others is no sign of it."""
@@ -25,6 +28,7 @@ class Places:
         """In flight, and whether somebody else was at any moment of it."""
         self._careful_until = 0.0
         self._quickest: float | None = None
+        self._first_since = 0.0
         self._left = asyncio.Event()
 
     @property
@@ -36,6 +40,24 @@ class Places:
     def shared(self) -> bool:
         """Does anyone wait behind another?"""
         return len(self._beside) > 1
+
+    @property
+    def first(self) -> str | None:
+        """Who was asked first of those in flight: a node that answers one after another is at work on it."""
+        return next(iter(self._beside), None)
+
+    @property
+    def works(self) -> float:
+        """Seconds that the node can have been at work on the first."""
+        return asyncio.get_running_loop().time() - self._first_since if self._beside else 0.0
+
+    def busy_with(self, who: str) -> bool:
+        """Is the node at work on this one, and not only since the one before it ended, perhaps with the connection?"""
+        return who == self.first and self.works >= INSTANT
+
+    def again(self) -> None:
+        """All in flight are asked anew, on a new connection."""
+        self._first_since = asyncio.get_running_loop().time()
 
     def answered(self, seconds: float) -> None:
         """So long one took, the wait for those before it included."""
@@ -50,12 +72,16 @@ class Places:
     def enter(self, who: str) -> None:
         """Take it."""
         shared = bool(self._beside)
+        if not shared:
+            self.again()
         for other in self._beside:
             self._beside[other] = True
         self._beside[who] = shared
 
     def leave(self, who: str) -> None:
         """Give it back."""
+        if who == self.first:
+            self.again()
         self._beside.pop(who, None)
         self._left.set()
 

@@ -1,19 +1,23 @@
-"""Whose turn it is: pending transactions wait in three rows, so that no flood keeps an attack from being judged in time.
+"""Whose turn it is: pending transactions wait in four rows, so that no flood keeps an attack from being judged in time.
 
 Near: what has a visible reason to touch a watched contract. Far: everything else. Near and far have places of their own, so that
-neither waits for the other. A sender or contract whose simulation was costly (too late, too long) comes after everyone else, one
-at a time: traces made to be slow can then hold one place, not all.
+neither waits for the other. What was costly (too late, too long), or has to do with who was, comes after everyone else, one at a
+time: the near ones of it when no other near one waits, the rest when nobody does. And of a contract never simulated before only
+one goes at once: traces made to be slow can then hold one place, not all.
 """
 
 import asyncio
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable
 
 from detectors.events import Transaction
 from monitor.rows import Row
 
+AT_A_TIME = 64
+"""Transactions moved from one row to another before others have a turn: half a millisecond's worth."""
+
 REMEMBERED = 10_000
-"""Costly accounts remembered; beyond, the oldest is forgiven."""
+"""Costly accounts remembered, and contracts that were not; beyond, the oldest is forgotten."""
 
 
 class Turns:
@@ -21,9 +25,17 @@ class Turns:
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self._near, self._far, self._last = Row(), Row(), Row()
+        self._near, self._far, self._slow, self._last = Row(), Row(), Row(), Row()
+        self._rows = (self._last, self._slow, self._far, self._near)
+        """All, in the order in which they give up."""
         self._flying: dict[str, Row] = {}
+        self._tried: dict[tuple[Row, str], OrderedDict[str, Transaction]] = {}
+        """Contracts of which the first one is in flight, and who waits for what comes of it."""
+        self._free: dict[Row, deque[OrderedDict[str, Transaction]]] = {self._near: deque(), self._far: deque()}
+        """Who waited so and need not any more."""
+        self._behind: dict[str, OrderedDict[str, Transaction]] = {}
         self._costly: OrderedDict[str, None] = OrderedDict()
+        self._proven: OrderedDict[str, None] = OrderedDict()
         self._lost: list[Transaction] = []
         self._changed = {True: asyncio.Event(), False: asyncio.Event()}
         """For who takes near ones, and for who takes others."""
@@ -31,22 +43,27 @@ class Turns:
     @property
     def size(self) -> int:
         """Transactions that wait."""
-        return len(self._near) + len(self._far) + len(self._last)
+        return sum(map(len, self._rows)) + len(self._behind)
 
-    def offer(self, tx: Transaction, *, near: bool = False) -> None:
-        """Let it wait for its turn."""
-        near = near and not self._is_costly(tx)
-        row = self._near if near else self._last if self._is_costly(tx) else self._far
-        lost = row.offer(tx)
-        if lost is None and self.size > self.capacity:
-            lost = self._last.give_up() or self._far.give_up() or self._near.give_up()
-        if lost is not None:
+    def offer(self, tx: Transaction, *, near: bool = False, slow: bool = False) -> None:
+        """Let it wait for its turn; `slow`: it was too slow before."""
+        slow = slow or self._is_costly(tx)
+        row = (self._slow if slow else self._near) if near else self._last if slow else self._far
+        if tx.id not in self._behind:
+            for other in self._rows:
+                if other is not row:
+                    other.forget(tx.id)
+            self._put(row, tx)
+        while self.size > self.capacity and (lost := self._give_up()) is not None:
             self._lost.append(lost)
-        self._changed[near].set()
 
     async def take(self, *, near: bool = False) -> Transaction:
         """The next in turn, of the near or of the others; its sender has no other of that row until `done`. One waits a kind."""
-        while (tx := self.take_now(near=near)) is None:
+        row = self._near if near else self._far
+        while (tx := self._next(near=near)) is None:
+            if self._free[row]:
+                await asyncio.sleep(0)
+                continue
             self._changed[near].clear()
             await self._changed[near].wait()
         return tx
@@ -54,22 +71,19 @@ class Turns:
     def take_now(self, *, near: bool = False) -> Transaction | None:
         """As `take`; None when nobody may go."""
         row = self._near if near else self._far
-        while (tx := row.take()) is not None:
-            if not self._is_costly(tx):
-                self._flying[tx.id] = row
-                return tx
-            row.done(tx.sender)  # since it was offered, its sender or contract has cost too much
-            self._last.offer(tx)
-            self._changed[False].set()
-        if near or self._last in self._flying.values():
-            return None
-        if (tx := self._last.take()) is not None:
-            self._flying[tx.id] = self._last
+        while (tx := self._next(near=near)) is None and self._free[row]:
+            pass
         return tx
+
+    def waits(self, *, near: bool) -> bool:
+        """Does anyone wait who was not costly?"""
+        return len(self._near if near else self._far) > 0
 
     def done(self, tx: Transaction) -> None:
         """It was simulated."""
         if (row := self._flying.pop(tx.id, None)) is not None:
+            if tx.to is not None and (behind := self._tried.pop((row, tx.to), None)):
+                self._free[row].append(behind)
             row.done(tx.sender)
         for changed in self._changed.values():
             changed.set()
@@ -78,6 +92,7 @@ class Turns:
         """A transaction of theirs, or to them, took more than any should: from now on they come last."""
         for account in accounts:
             self._costly[account] = None
+            self._proven.pop(account, None)
         while len(self._costly) > REMEMBERED:
             self._costly.popitem(last=False)
 
@@ -85,17 +100,85 @@ class Turns:
         """One was not costly this time."""
         for account in accounts:
             self._costly.pop(account, None)
+            self._proven[account] = None
+            self._proven.move_to_end(account)
+        while len(self._proven) > REMEMBERED:
+            self._proven.popitem(last=False)
 
-    def forget(self, ids: Iterable[str]) -> None:
-        """These were mined: their block tells what they do."""
-        for tx_id in ids:
-            for row in (self._near, self._far, self._last):
-                row.forget(tx_id)
+    def forget(self, ids: Iterable[str]) -> list[str]:
+        """These were mined: their block tells what they do. Those of them that waited."""
+        return [tx_id for tx_id in ids if self._forget(tx_id)]
 
     def take_lost(self) -> list[Transaction]:
         """Those that were given up since this was last asked."""
         lost, self._lost = self._lost, []
         return lost
+
+    def _next(self, *, near: bool) -> Transaction | None:
+        """Who goes next, among those who wait in the rows and the first few of the freed."""
+        first, then = (self._near, self._slow) if near else (self._far, self._last)
+        self._let_in(first)
+        for _ in range(AT_A_TIME):
+            if (tx := first.take()) is None:
+                break
+            if self._is_costly(tx):  # since it was offered, its sender or contract has cost too much
+                first.done(tx.sender)
+                self._put(then, tx)
+            elif tx.to is not None and tx.to not in self._proven and not self._first_of(first, tx, tx.to):
+                first.done(tx.sender)
+            else:
+                self._flying[tx.id] = first
+                return tx
+        else:
+            self._free[first].append(OrderedDict())  # there may be more: come again
+            return None
+        if then in self._flying.values() or self._free[first]:
+            return None
+        if (tx := then.take()) is not None:
+            self._flying[tx.id] = then
+        return tx
+
+    def _let_in(self, row: Row) -> None:
+        free = self._free[row]
+        for _ in range(AT_A_TIME):
+            while free and not free[0]:
+                free.popleft()
+            if not free:
+                return
+            tx_id, tx = free[0].popitem(last=False)
+            del self._behind[tx_id]
+            self._put(row, tx)
+
+    def _first_of(self, row: Row, tx: Transaction, contract: str) -> bool:
+        """Is it the first of its contract to fly from this row? If not it waits for what comes of that one."""
+        if (behind := self._tried.get((row, contract))) is None:
+            self._tried[row, contract] = OrderedDict()
+            return True
+        behind[tx.id] = tx
+        self._behind[tx.id] = behind
+        return False
+
+    def _put(self, row: Row, tx: Transaction) -> None:
+        if (lost := row.offer(tx)) is not None:
+            self._lost.append(lost)
+        for changed in self._changed.values():
+            changed.set()
+
+    def _forget(self, tx_id: str) -> bool:
+        if (behind := self._behind.pop(tx_id, None)) is not None:
+            del behind[tx_id]
+            return True
+        return any(row.forget(tx_id) is not None for row in self._rows)
+
+    def _give_up(self) -> Transaction | None:
+        for row in self._rows:
+            if (lost := row.give_up()) is not None:
+                return lost
+        for tx_id in self._behind:
+            tx = self._behind[tx_id][tx_id]
+            self._forget(tx_id)
+            return tx
+        return None
 
     def _is_costly(self, tx: Transaction) -> bool:
         return tx.sender in self._costly or tx.to in self._costly

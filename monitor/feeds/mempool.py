@@ -71,6 +71,14 @@ class Mempool:
             nonce -= 1
         return tuple(reversed(row))
 
+    def after(self, tx: Transaction, most: int) -> list[Transaction]:
+        """The sender's pending ones with the nonces right above this one's, lowest first, at most so many."""
+        nonces = self._by_sender.get(tx.sender, {})
+        row: list[Transaction] = []
+        while len(row) < most and (later := nonces.get(tx.nonce + 1 + len(row))) is not None:
+            row.append(self._by_id[later])
+        return row
+
 
 def _weight(tx: Transaction) -> int:
     return _BESIDE_INPUT + len(tx.input)

@@ -82,6 +82,14 @@ class Pending:
         """The pending transactions of the same sender that must run before this one, lowest nonce first."""
         return self._pool.before(tx)
 
+    def after(self, tx: Transaction, most: int) -> list[Transaction]:
+        """The pending transactions of the same sender that run right after this one, lowest nonce first, at most so many."""
+        return self._pool.after(tx, most)
+
+    def get(self, tx_id: str) -> Transaction | None:
+        """A pending transaction, if it is remembered."""
+        return self._pool.get(tx_id)
+
     def learn(self, tx: Transaction) -> None:
         """One that was told elsewhere: its sender's next ones run after it."""
         if tx.id not in self._pool:

@@ -81,11 +81,55 @@ def test_costly_senders_and_contracts_come_last_and_one_at_a_time() -> None:
     turns.blame("bomb", "0xb0")
     for sender, to in (("bomb", None), ("bang", "0xb0"), ("honest", None)):
         turns.offer(tx(sender, 1, to=to), near=True)
-    assert names(ready(turns, near=True)) == ["honest1"]
-    flying = ready(turns)
-    assert names(flying) == ["bomb1"]
-    turns.done(flying[0])
-    assert names(ready(turns)) == ["bang1"]
+    for sender, to in (("bomb", None), ("bang", "0xb0")):
+        turns.offer(tx(sender, 2, to=to))
+    flying = ready(turns, near=True)
+    assert names(flying) == ["honest1", "bomb1"]
+    assert names(ready(turns)) == ["bomb2"], "who has no reason to touch anything watched comes last of all"
+    turns.done(flying[1])
+    assert names(ready(turns, near=True)) == ["bang1"]
+
+
+def test_of_a_contract_never_simulated_one_goes_at_once_until_it_is_known_not_to_be_costly() -> None:
+    turns = Turns(1000)
+    for number in range(20):
+        turns.offer(tx(f"fresh{number}-", 0, to="0xb0"), near=True)
+    turns.offer(tx("thief", to="0xa1"), near=True)
+    flying = ready(turns, near=True)
+    assert {one.to for one in flying} == {"0xb0", "0xa1"}
+    assert len(flying) == 2
+    assert turns.size == 19
+    turns.forget(["fresh7-0"])
+    assert turns.size == 18
+    turns.forgive("0xb0")
+    turns.done(next(one for one in flying if one.to == "0xb0"))
+    assert len(ready(turns, near=True)) == 18
+
+
+def test_those_behind_the_first_of_a_costly_contract_come_after_everyone_else_and_are_not_lost() -> None:
+    turns = Turns(1000)
+    for number in range(20):
+        turns.offer(tx(f"fresh{number}-", 0, to="0xb0"), near=True)
+    (first,) = ready(turns, near=True)
+    turns.blame(first.sender, "0xb0")
+    turns.done(first)
+    turns.offer(tx("thief", to="0xa1"), near=True)
+    assert {one.to for one in ready(turns, near=True)} == {"0xa1", "0xb0"}
+    assert turns.size == 18
+    assert not turns.take_lost()
+
+
+def test_who_is_moved_to_the_end_is_named_where_its_sender_has_too_many_there() -> None:
+    turns = Turns(100_000)
+    turns.blame("flood")
+    for number in range(MOST_OF_ONE):
+        turns.offer(tx("flood", number))
+    turns.forgive("flood")
+    for number in range(MOST_OF_ONE, MOST_OF_ONE + 10):
+        turns.offer(tx("flood", number))
+    turns.blame("flood")
+    flown = names(ready(turns))
+    assert len(flown) + turns.size + len(turns.take_lost()) == MOST_OF_ONE + 10
 
 
 def test_who_turns_out_costly_takes_what_waits_already_to_the_end() -> None:
@@ -157,7 +201,7 @@ def test_whatever_happens_the_count_is_that_of_who_waits_and_nobody_flies_twice(
     turns, waiting, flying = Turns(1000), set[str](), list[Transaction]()
     for number, (move, who, stake) in enumerate(moves):
         if move == "offer":
-            turns.offer(tx(f"s{who % 3}-", number, stake=stake))
+            turns.offer(tx(f"s{who % 3}-", number, to=f"c{who % 4}", stake=stake))
             waiting.add(f"s{who % 3}-{number}")
         elif move == "take" and (taken := turns.take_now()) is not None:
             assert taken.sender not in {one.sender for one in flying}

@@ -115,6 +115,16 @@ class Daemon:
         log = (self.folder / "daemon.log").read_text(errors="replace")[-1500:]
         raise AssertionError(f"the flag did not become {state} within {within} s; it is {flag}; the log ends: {log}")
 
+    async def metric(self, name: str, label: str = "", *, least: float = 0.0, within: float = 30.0) -> float:
+        """The sum of a metric's samples with this label, once it is at least `least`."""
+        async with asyncio.timeout(within):
+            while True:
+                async with self.http.get(f"{self.read}/metrics") as answer:
+                    lines = [line for line in (await answer.text()).splitlines() if line.startswith(name) and label in line]
+                if (found := sum(float(line.rsplit(" ", 1)[1]) for line in lines)) >= least:
+                    return found
+                await asyncio.sleep(0.05)
+
     async def order(self, action: str, **headers: str) -> dict[str, Any]:
         """Pause or resume as an operator."""
         url = f"{self.admin}/v1/integrations/vault/{action}"
