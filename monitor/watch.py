@@ -43,6 +43,9 @@ log = structlog.get_logger()
 YIELD_EVERY = 0.003
 """Seconds of judging on end before other tasks get a turn."""
 
+MAY_BE_LATE = 1.0
+"""Seconds by which we may learn of a block later than it was there, at least; its own time says it otherwise."""
+
 _LOOK_WITHIN = 5.0
 
 
@@ -116,6 +119,8 @@ class ChainWatch:
         self._last: Ingested | None = None
         self.depths = Depths(chain, judging.desk.fold.reorgs.get(chain))
         self._counts_new = False
+        self._ran: set[str] = set()
+        """Contracts whose code the block being judged ran."""
         self.ledger = Ledger()
         """What touched the watched contracts, for reconciliation."""
         board.weigh(chain, self.depths.odds)
@@ -217,11 +222,13 @@ class ChainWatch:
     async def _judge(self, executions: Sequence[Execution | Unjudged]) -> bool:
         """Each execution, then the second looks that were wanted. Other tasks get a turn every few milliseconds."""
         decided, wants, began = False, dict[str, Execution](), time.perf_counter()
+        self._ran.clear()
         for event in executions:
             judged, made = await self.judging.take(event)
             decided |= bool(made)
             if isinstance(event, Execution):
                 self.arrivals.attention.saw(event)
+                self._ran.update([frame.to for frame in event.frames if frame.to is not None])
                 if judged.wants and not judged.trips:
                     wants[event.tx] = event
             else:
@@ -309,7 +316,8 @@ class ChainWatch:
             self.sequencer.judged(float(step.block.timestamp))
             self._look_for_unread()
         self._show()
-        self.arrivals.mined(step.block.transactions)
+        since = min(float(step.block.timestamp), step.at - MAY_BE_LATE)
+        self.arrivals.mined(step.block.transactions, since=since, touched=self._ran)
         await self.feeds.pending.mined(step.block.transactions, position)
         metrics.CAPABILITY.labels(self.chain, "mempool").set(self.feeds.pending.unsupported is None)
         if decided:
