@@ -45,8 +45,9 @@ class Moved(msgspec.Struct, frozen=True):
 class Window(msgspec.Struct, frozen=True, kw_only=True):
     """From the first block the evidence stands in (or the head, while it was only pending) to the decision, and to the close.
 
-    `end` is the newest block while `open`, else the block the integration was resumed at; the times are our clock. Blocks are all
-    of them, in order; of a very long window the quiet ones (without such a transaction) are left out, and `quiet` counts those.
+    `end` is the newest block while `open`, else the block the integration was resumed at. The times are our clock: `seen_at` when
+    the cause reached us, `readable_at` when every door answered `pause` (None: not remembered). Blocks are all of them, in
+    order; of a very long window the quiet ones (without such a transaction) are left out, and `quiet` counts those.
     `complete` is False where memory does not reach: `why` says what is missing, and what is listed is not all there was.
     """
 
@@ -56,6 +57,8 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     open: bool
     state: str
     decided_at: float
+    seen_at: float | None = None
+    readable_at: float | None = None
     ended_at: float | None = None
     start: Edge | None = None
     decided: Edge | None = None

@@ -94,7 +94,7 @@ class Seawall:
             read_url = [""]
             chain_of = {name: self.chains[one.chain] for name, one in config.integrations.items()}
             contracts = {name: [c.address for c in one.contracts] for name, one in config.integrations.items()}
-            windows = Windows(contracts, chain_of, lambda: desk.made, lambda decision: desk.timings.of(decision))
+            windows = Windows(contracts, chain_of, lambda: desk.made)
             notices = Notices(pager, board, chain_of, lambda: read_url[0])
             desk = Desk(fold, board, keeper, notices.told)
             models = Newest()

@@ -9,6 +9,7 @@ import structlog
 from alerts.window import Edge, Moved, Phase, Window
 from monitor.breaker.desk import Made
 from monitor.breaker.holds import State
+from monitor.breaker.timing import Timing, Timings
 from monitor.journal.base import Record
 from monitor.ledger import Entry, Ledger
 
@@ -42,14 +43,21 @@ class Span(msgspec.Struct, frozen=True):
 
 
 class Windows:
-    """All windows. `contracts` and `chain_of` say what each integration is; `made` gives the decisions in force, oldest first."""
+    """All windows. `contracts` and `chain_of` say what each integration is.
+
+    `made` gives the decisions in force, oldest first.
+    """
 
     def __init__(
-        self, contracts: Mapping[str, Iterable[str]], chain_of: Mapping[str, str], made: Callable[[], Iterable[Made]]
+        self,
+        contracts: Mapping[str, Iterable[str]],
+        chain_of: Mapping[str, str],
+        made: Callable[[], Iterable[Made]],
     ) -> None:
         self.contracts = {name: frozenset(mine) for name, mine in contracts.items()}
         self.chain_of = chain_of
         self.made = made
+        self.timing: Callable[[str], Timing | None] = lambda _: None
         self._ledgers: dict[str, Ledger] = {}
         self._kept: dict[str, Window] = {}
 
@@ -63,6 +71,14 @@ class Windows:
             if record.kind == KIND:
                 self.remember(record.read(Window))
             yield record
+
+    def recall(self, timings: Timings) -> None:
+        """From now on windows carry these times, which learn from the journal's windows of pauses of an earlier life."""
+        self.timing = timings.of
+        for window in self._kept.values():
+            if window.seen_at is not None and window.readable_at is not None:
+                known = Timing(seen_at=window.seen_at, decided_at=window.decided_at, readable_at=window.readable_at)
+                timings.remember(window.incident, known)
 
     def remember(self, window: Window) -> None:
         """The journal has it."""
@@ -104,9 +120,12 @@ class Windows:
         first = min((*_heights(span.decisions), *at_head, *kept_start), default=None)
         decided = max((*_heights([span.opening]), *at_head, *kept_decided), default=None)
         last = newest.position.height if newest is not None else None
+        timing = self.timing(opening.id)
         drawn = Window(
             incident=opening.id, integration=name, chain=chain, open=closing is None, state=span.decisions[-1].breaker.state,
-            decided_at=opening.at, ended_at=closing.at if closing is not None else None,
+            decided_at=opening.at if timing is None else timing.decided_at,
+            seen_at=None if timing is None else timing.seen_at, readable_at=None if timing is None else timing.readable_at,
+            ended_at=closing.at if closing is not None else None,
         )  # fmt: skip
         if first is None or last is None or decided is None:
             return msgspec.structs.replace(drawn, complete=False, why=f"no block of {chain} before the decision is remembered")

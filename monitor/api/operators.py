@@ -15,6 +15,7 @@ from monitor.api.tokens import Token, Tokens
 from monitor.breaker.fold import Request
 from monitor.breaker.holds import Level
 from monitor.breaker.orders import (
+    NoSuchIncidentError,
     NoSuchIntegrationError,
     NoSuchRequestError,
     NotAllowedError,
@@ -30,12 +31,13 @@ MOST_BYTES = 64 * 1024
 MOST_KEY = 128
 """Characters of an Idempotency-Key that count."""
 
-SCOPE_OF = {"pause": "pause", "resume": "resume", "override": "resume", "approve": "resume"}
+SCOPE_OF = {"pause": "pause", "resume": "resume", "override": "resume", "approve": "resume", "acknowledge": "pause"}
 """The token scope that an action needs."""
 
 _PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     NoSuchIntegrationError: (404, "No such integration"),
     NoSuchRequestError: (404, "No such request"),
+    NoSuchIncidentError: (404, "No such incident"),
     NotAllowedError: (409, "Not allowed"),
     StaleRevisionError: (412, "Precondition Failed"),
     JournalError: (503, "Journal unavailable"),
@@ -81,6 +83,13 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Body of an approval: who, if not the token's owner."""
 
     actor: Actor = None
+
+
+class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of an acknowledgement: who, if not the token's owner, and what they are about to do."""
+
+    actor: Actor = None
+    note: Annotated[str, msgspec.Meta(max_length=500)] = ""
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,6 +149,11 @@ async def override(request: web.Request) -> web.Response:
 async def approve(request: web.Request) -> web.Response:
     """`POST /v1/approvals/{id}`: the second person of a resume or an override."""
     return await _act(request, "approve", Approval, _approve)
+
+
+async def acknowledge(request: web.Request) -> web.Response:
+    """`POST /v1/incidents/{id}/acknowledge`: somebody takes it up; the first who does counts, whoever comes later is told."""
+    return await _act(request, "acknowledge", Acknowledgement, _acknowledge)
 
 
 async def approvals(request: web.Request) -> web.Response:
@@ -205,6 +219,10 @@ async def _release(request: web.Request, body: ResumeOrder | OverrideOrder, orde
 async def _approve(request: web.Request, _: Approval, order: Order, token: Token) -> web.Response:
     orders = request.app[ORDERS]
     return _done(orders, await orders.approve(request.match_info["id"], order, token.name))
+
+
+async def _acknowledge(request: web.Request, body: Acknowledgement, order: Order, _: Token) -> web.Response:
+    return _json(await request.app[ORDERS].acknowledge(request.match_info["id"], order, body.note))
 
 
 def _asked(asked: Request) -> dict[str, object]:

@@ -75,6 +75,7 @@ def admin_app(
             web.post("/v1/integrations/{id}/pause", operators.pause),
             web.post("/v1/integrations/{id}/resume", operators.resume),
             web.post("/v1/integrations/{id}/override", operators.override),
+            web.post("/v1/incidents/{id}/acknowledge", operators.acknowledge),
             web.get("/v1/approvals", operators.approvals),
             web.post("/v1/approvals/{id}", operators.approve),
         ]

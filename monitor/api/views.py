@@ -16,6 +16,7 @@ from monitor.breaker.desk import Made
 from monitor.breaker.holds import Decision, strictest
 from monitor.breaker.machine import Breaker
 from monitor.breaker.sightings import Sighting
+from monitor.breaker.timing import Timing
 
 
 def _none_seen() -> Mapping[str, Sighting]:
@@ -30,6 +31,7 @@ class Sources(msgspec.Struct, frozen=True):
     chains: Callable[[], Mapping[str, Mapping[str, object]]]
     contracts: Mapping[str, tuple[str, ...]]
     window: Callable[[str], Window | None] = lambda _: None
+    timing: Callable[[str], Timing | None] = lambda _: None
     sightings: Callable[[], Mapping[str, Sighting]] = _none_seen
 
 
@@ -158,7 +160,7 @@ def _unknown(request: web.Request) -> web.Response:
 async def incident(request: web.Request) -> web.Response:
     """`GET /v1/incidents/{id}`: by the decision's id, or by a finding's."""
     found = _found(request)
-    return _unknown(request) if found is None else _json(found)
+    return _unknown(request) if found is None else _json(found | {"timing": request.app[SOURCES].timing(str(found["id"]))})
 
 
 async def tree(request: web.Request) -> web.Response:

@@ -1,6 +1,7 @@
 """The desk: the one place where decisions become records. Pause first and write after; write first and release after."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -14,6 +15,7 @@ from monitor.breaker.flags import FlagBoard
 from monitor.breaker.fold import Cursor, Fold, Note, Request
 from monitor.breaker.holds import Decision, State
 from monitor.breaker.machine import Breaker, IllegalTransitionError, Retraction, after_change
+from monitor.breaker.timing import Acknowledged, Timings
 from monitor.errors import JournalConflict, JournalError
 from monitor.journal import failpoints
 from monitor.journal.base import Draft, Record, encode
@@ -46,6 +48,7 @@ class Desk:
         self.made: deque[Made] = deque(maxlen=KEPT_DECISIONS)
         self.owed: list[Decision] = []
         self.trouble = ""
+        self.timings = Timings()
         self.folded: Callable[[Record], None] | None = None
         """Told of every record that enters the fold from now on, whoever wrote it."""
         self.reserve: Reserve | None = None
@@ -70,9 +73,11 @@ class Desk:
 
     def show(self, decisions: Sequence[Decision]) -> None:
         """Show these pauses now, before the journal has them; releases wait. Follow with `decide`."""
+        decided_at = time.time()
         for decision in decisions:
             if decision.pauses and not decision.shadow:
                 self.board.pause_now(decision.integration, decision.reason)
+                self.timings.shown(decision, decided_at, time.time())
 
     async def decide(self, propose: Callable[[], tuple[Sequence[Decision], Sequence[Note]]]) -> list[Made]:
         """Take what `propose` decides on the fold as it stands into the journal, then into the fold, then to the readers.
@@ -201,6 +206,7 @@ class Desk:
         made = self._enter(record)
         if made is not None:
             self._paid(made.decision)
+            self.timings.recorded(made.decision, time.time())
             self._show(made.breaker)
             self.told(made)
         return made
@@ -214,6 +220,8 @@ class Desk:
             log.exception("journal.illegal", sequence=record.sequence, error=str(error))
             self.fold.head = record.sequence
             return None
+        if record.kind == Acknowledged.kind:
+            self.timings.acknowledged(record.read(Acknowledged))
         if isinstance(decision, Retraction):
             self._show(self.fold.breaker(decision.integration))
             self.told(decision)

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 
 import msgspec
 
+from monitor import metrics
 from monitor.breaker.desk import Desk
 from monitor.breaker.fold import Noted, Request
 from monitor.breaker.holds import Decision, Level, decision_id
 from monitor.breaker.machine import Breaker
 from monitor.breaker.people import Order, bypass, pause, resume
+from monitor.breaker.timing import Acknowledged
 from monitor.errors import JournalError, SeawallError
 
 Proposal = tuple[list[Decision], list[Noted]]
@@ -30,6 +32,10 @@ class NoSuchIntegrationError(SeawallError):
 
 class NoSuchRequestError(SeawallError):
     """No request of this id waits for approval: it was never made, has run out, or its integration has changed since."""
+
+
+class NoSuchIncidentError(SeawallError):
+    """No decision of this id is among the newest."""
 
 
 class StaleRevisionError(SeawallError):
@@ -139,6 +145,23 @@ class Orders:
         await self._carry_out([request.integration], wanted, "", "")
         return request.integration
 
+    async def acknowledge(self, incident: str, order: Order, note: str = "") -> Acknowledged:
+        """Say that somebody has taken up an incident, by the id of its decision or of a finding; the first who does counts.
+
+        A pager that is told of it elsewhere calls this in the person's name. Raises NoSuchIncidentError, JournalError.
+        """
+        made = next((one for one in self.desk.made if _about(one.decision, incident)), None)
+        if made is None:
+            raise NoSuchIncidentError(f"unknown incident {incident!r}: GET /v1/incidents lists the newest")
+        key, timings = made.decision.id, self.desk.timings
+        if (first := timings.taken_up(key)) is not None:
+            return first
+        news = Acknowledged(incident=key, integration=made.decision.integration, at=time.time(), by=order.by, note=note)
+        await self.desk.note(news.kind, news, news.at, news.by)
+        if (paused := timings.of(key)) is not None:
+            metrics.TIME_TO_ACKNOWLEDGE.labels(news.integration).observe(max(0.0, news.at - paused.readable_at))
+        return timings.taken_up(key) or news
+
     def waiting(self) -> list[Request]:
         """The requests that may still be approved."""
         now = time.time()
@@ -201,6 +224,10 @@ class Orders:
 
     def _breaker(self, integration: str) -> Breaker:
         return self.desk.fold.breaker(integration)
+
+
+def _about(decision: Decision, incident: str) -> bool:
+    return decision.id == incident or any(finding.id == incident for finding in decision.findings)
 
 
 def _covers(scope: str, member: Member) -> bool:

@@ -83,6 +83,11 @@ def approve(request: str, body: Mapping[str, object]) -> Facts:
     return _posted(f"/v1/approvals/{urllib.parse.quote(request, safe='')}", body, "resume", None)
 
 
+def acknowledge(incident: str, body: Mapping[str, object]) -> Facts:
+    """POST that somebody has taken up an incident. Raises as `order`."""
+    return _posted(f"/v1/incidents/{urllib.parse.quote(incident, safe='')}/acknowledge", body, "pause", None)
+
+
 def _posted(path: str, body: Mapping[str, object], scope: str, revision: int | None) -> Facts:
     token = os.environ.get(TOKEN)
     if not token:

@@ -39,7 +39,7 @@ class Level(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
-    for command in (flags, pause, resume, override, approve, health):
+    for command in (flags, pause, resume, override, approve, ack, health):
         app.command()(command)
 
 
@@ -119,6 +119,21 @@ def approve(
 ) -> None:
     """Be the second person of a resume or an override; the token must be another one."""
     _show_done("approve", daemon.approve(request, {"actor": actor}), as_json=as_json)
+
+
+def ack(
+    incident: Annotated[str, typer.Argument(help="The incident's id, as the alert or /v1/incidents names it.")],
+    *,
+    note: Annotated[str, typer.Option("--note", help="What you are about to do.")] = "",
+    actor: Actor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take up an incident: it changes no flag, and how long it took is counted. Whoever is first stays named."""
+    done = daemon.acknowledge(incident, {"actor": actor, "note": note})
+    if as_json:
+        typer.echo(json.dumps(done))
+        return
+    typer.echo(_plain(f"ack: {done.get('integration')} was taken up by {done.get('by')}"))
 
 
 def health(
