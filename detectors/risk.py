@@ -152,7 +152,8 @@ class Risk(Detector):
         if counts(event):
             self._note(event, books, now)
         before = _fresh(books.of.get(actor, NEW), now)
-        touched = sorted({f.ctx for f in event.frames if f.ctx in watch.watched and f.type != STATICCALL and f.ctx is not None})
+        named = watch.watched or frozenset()
+        touched = sorted({f.ctx for f in event.frames if f.ctx in named and f.type != STATICCALL and f.ctx is not None})
         story = self._told(event, books, watch, before, touched, now)
         if story is before:
             return []
