@@ -25,7 +25,8 @@ class Identity:
 
     def __init__(self, chain: str, provider: str, checkpoint: Pinned | None = None) -> None:
         self.genesis = ""
-        """The id of its first block; empty while no connection told it."""
+        """The id of its first block; empty until two connections on end have told the same: one garbled answer binds nobody."""
+        self._heard = ""
         self._chain = chain
         self._provider = provider
         self._checkpoint = checkpoint
@@ -52,7 +53,9 @@ class Identity:
                 "genesis", where, f"its first block is {given} and was {self.genesis} on an earlier connection: another "
                 "chain with the same id; refused until it is the old one, restart Seawall if this is meant",
             )  # fmt: skip
-        self.genesis = self.genesis or given
+        if given and given == self._heard:
+            self.genesis = given
+        self._heard = given or self._heard
         self._count("genesis", "ok" if given else "skipped")
 
     def _pinned(self, height: int, expected: str, given: str, where: str) -> None:

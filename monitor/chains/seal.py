@@ -11,8 +11,8 @@ from monitor import metrics
 from monitor.chains import rlp
 from monitor.errors import NodeGarbled
 
-EMPTY_ROOT = "0x" + keccak(rlp.encode(b"")).hex()
-"""The root of a trie without entries: that of a block without transactions."""
+EMPTY_ROOT = "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421"
+"""The root of a trie without entries: that of a block without transactions. Keccak-256 of the RLP of nothing."""
 
 
 class Forged(NodeGarbled):

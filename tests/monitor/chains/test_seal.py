@@ -5,13 +5,15 @@ from typing import Any
 
 import msgspec
 import pytest
+from eth_hash.auto import keccak
 
 from detectors.events import Position
+from monitor.chains import rlp
 from monitor.chains.base import BlockData
 from monitor.chains.evm import Evm
 from monitor.chains.roots import Proof, RootReceipt, receipts_root
 from monitor.chains.rpc import MIB, Rpc
-from monitor.chains.seal import Forged, Sealed, sealed
+from monitor.chains.seal import EMPTY_ROOT, Forged, Sealed, sealed
 from monitor.demo.anvil import Anvil
 from monitor.metrics import REGISTRY
 from tests.support.chain import CHAIN, TalkingChain
@@ -151,3 +153,7 @@ async def test_a_block_without_its_transactions_is_not_believed() -> None:
             await evm.block(2, within=5)
         await evm.rpc.close()  # type: ignore[attr-defined]
         await chain.close()
+
+
+def test_the_root_of_nothing_is_what_it_says() -> None:
+    assert EMPTY_ROOT == "0x" + keccak(rlp.encode(b"")).hex()
