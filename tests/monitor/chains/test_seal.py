@@ -156,4 +156,4 @@ async def test_a_block_without_its_transactions_is_not_believed() -> None:
 
 
 def test_the_root_of_nothing_is_what_it_says() -> None:
-    assert EMPTY_ROOT == "0x" + keccak(rlp.encode(b"")).hex()
+    assert "0x" + keccak(rlp.encode(b"")).hex() == EMPTY_ROOT
