@@ -9,7 +9,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup system check test soak demo bench scenarios docs picture lock gas-backtest accuracy
+.PHONY: help setup system check test soak demo bench scenarios docs picture lock sbom gas-backtest accuracy
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -69,6 +69,11 @@ docs: setup ## generated documents: dashboards, the configuration's schema
 
 picture: setup system ## the README's picture of the page, taken during a show
 	$(BIN)/python -m tests.support.picture
+
+SBOM ?= dist/sbom.json
+sbom: setup ## what the image holds, every locked part with its hashes, as CycloneDX
+	mkdir -p $(dir $(SBOM))
+	$(BIN)/cyclonedx-py requirements requirements/run.txt --pyproject pyproject.toml --output-reproducible --of JSON -o $(SBOM)
 
 lock: ## resolve requirements/*.in anew (pip-tools in a venv of its own, so that the two never mix)
 	$(PYTHON) -m venv .cache/lock
