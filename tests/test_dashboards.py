@@ -1,6 +1,7 @@
 """Dashboards and rules: generated, laid out, parsable, and true to the metrics that exist."""
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,12 @@ from tests.support.metric_names import declared, used
 from tests.support.parts import need
 
 RULES = Path(__file__).resolve().parents[1] / "dashboards" / "rules"
-EXPRESSIONS = [(panel.title, expression) for _, panels in (*ROWS, *GAS_ROWS) for panel in panels for _, expression in panel.queries]
+TELLING = [RULES.parents[1] / "alerts" / name for name in ("render.py", "storm.py")]
+"""Where the daemon's own alerts get their names."""
+
+EXPRESSIONS = [
+    (panel.title, expression) for _, panels in (*ROWS, *GAS_ROWS) for panel in panels for _, expression in panel.queries
+]
 
 
 def substituted(expression: str) -> str:
@@ -55,6 +61,14 @@ def test_every_rule_names_only_declared_metrics_and_says_what_to_do() -> None:
             if "alert" in rule:
                 assert {"summary", "description"} <= rule["annotations"].keys()
                 assert rule["labels"]["severity"] in {"critical", "warning", "info"}
+
+
+def test_every_alert_has_a_page_in_the_runbook_and_no_page_is_left_over() -> None:
+    groups = yaml.safe_load((RULES / "seawall.yml").read_text())["groups"]
+    alerts = {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
+    told = {name for path in TELLING for name in re.findall(r'"(Seawall[A-Z]\w+)"', path.read_text())} - {"SeawallTest"}
+    pages = {path.stem for path in (RULES.parents[1] / "docs" / "runbooks").glob("*.md")}
+    assert alerts | told == pages
 
 
 def test_every_alert_rule_has_a_case() -> None:
