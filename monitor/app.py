@@ -17,7 +17,7 @@ from detectors import discover as detectors
 from detectors.base import Detector, Registry, Watch
 from detectors.events import Tick
 from detectors.execution.trusted import trusted as public_routers
-from monitor import metrics, sentry
+from monitor import canary, metrics, sentry
 from monitor.api.reload import Reloads
 from monitor.api.server import Listener, admin_app, read_app
 from monitor.api.signing import Signer
@@ -26,13 +26,14 @@ from monitor.api.views import Sources
 from monitor.breaker.desk import Desk
 from monitor.breaker.flags import FlagBoard, OnBlind, Spec
 from monitor.breaker.fold import Fold
-from monitor.breaker.holds import Mode
+from monitor.breaker.holds import Mode, internal
 from monitor.breaker.orders import Member, Orders
 from monitor.breaker.policy import Rules
 from monitor.chainlife import ChainLife
 from monitor.chains.recorder import Recorder
 from monitor.chains.tape import Header
 from monitor.config import Config
+from monitor.effigy import BANK
 from monitor.errors import ConfigError, JournalError
 from monitor.gas.desk import GasDesk
 from monitor.gas.models import KIND, Newest
@@ -84,7 +85,7 @@ class Seawall:
         folder.mkdir(parents=True, exist_ok=True)
         journal = await asyncio.to_thread(SqliteJournal.open, config.journal.path)
         async with AsyncJournal(journal) as keeper:
-            fold = Fold({name: Mode(one.mode) for name, one in config.integrations.items()})
+            fold = Fold(modes_of(config))
             board = FlagBoard(specs_of(config), epoch=keeper.epoch, valid_for=config.api.valid_for)
             vital = [name for name, one in config.integrations.items() if one.critical]
             pager = Pager(
@@ -96,6 +97,7 @@ class Seawall:
             contracts = {name: [c.address for c in one.contracts] for name, one in config.integrations.items()}
             windows = Windows(contracts, chain_of, lambda: desk.made)
             notices = Notices(pager, board, chain_of, lambda: read_url[0])
+            notices.runbooks = config.alerts.runbooks
             desk = Desk(fold, board, keeper, notices.told)
             models = Newest()
             desk.reserve = await asyncio.to_thread(self._reserve)
@@ -156,6 +158,7 @@ class Seawall:
                 life.overheard = gas.saw
 
     async def _live(self, judging: Judging, desk: Desk, notices: Notices, checkpoints: Checkpoints) -> None:
+        canaries = canary.all_of(self.config, self.life, judging)
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(keep("ticks", lambda: self._ticks(judging, desk, notices))),
@@ -163,6 +166,7 @@ class Seawall:
                 tasks.create_task(keep("checkpoints", checkpoints.run)),
                 tasks.create_task(keep("reloads", self.reloads.run)),
                 *(tasks.create_task(keep(f"chain/{name}", life.run, life.failed)) for name, life in self.life.items()),
+                *(tasks.create_task(keep(f"canary/{name}", one.run)) for name, one in canaries.items()),
                 *(tasks.create_task(keep(f"gas/{name}", gas.run, gas.failed)) for name, gas in self.gas.items()),
             ]
             await self.stop.wait()
@@ -209,7 +213,7 @@ class Seawall:
 
     def _read_app(self, board: FlagBoard, desk: Desk, windows: Windows) -> Any:  # noqa: ANN401 - aiohttp's application
         sources = Sources(
-            breakers=lambda: desk.fold.breakers,
+            breakers=lambda: {name: one for name, one in desk.fold.breakers.items() if not internal(name)},
             made=lambda: desk.made,
             chains=lambda: {name: life.facts() for name, life in self.life.items()},
             contracts={name: tuple(c.address for c in one.contracts) for name, one in self.config.integrations.items()},
@@ -257,7 +261,7 @@ def registry_of(config: Config) -> Registry:
         contracts = [c for one in config.integrations.values() if one.chain == name for c in one.contracts]
         trusted = {*config.trusted.get(name, ()), *public_routers(chain.id)}
         kinds = {c.address: str(c.kind) for c in contracts}
-        registry[chain.id] = Watch(watched=frozenset(kinds), trusted=frozenset(trusted), kinds=kinds)
+        registry[chain.id] = Watch(watched=frozenset((*kinds, BANK)), trusted=frozenset(trusted), kinds=kinds)
     return registry
 
 
@@ -267,6 +271,12 @@ def build_detectors(config: Config, registry: Registry) -> list[Detector]:
     problems = [
         f"detectors.{name}: no such detector; there are {', '.join(sorted(known))}"
         for name in config.detectors
+        if name not in known
+    ]
+    problems += [
+        f"integrations.{integration}.detectors.{name}: no such detector; there are {', '.join(sorted(known))}"
+        for integration, one in config.integrations.items()
+        for name in one.detectors
         if name not in known
     ]
     made = []
@@ -311,7 +321,7 @@ def specs_of(config: Config) -> list[Spec]:
             on_blind=OnBlind(one.on_blind),
         )
         for name, one in config.integrations.items()
-    ]
+    ] + [canary.spec_of(chain.id) for chain in config.chains.values()]
 
 
 def members_of(config: Config) -> dict[str, Member]:
@@ -330,9 +340,15 @@ def watched_of(config: Config) -> list[Watched]:
         Watched(
             integration=name, chain=config.chains[one.chain].id, contracts=tuple(c.address for c in one.contracts),
             rules=rules_of(config, name), policy=one.policy, finality=config.chains[one.chain].finality,
+            shadowed=one.shadowed(detectors()),
         )
         for name, one in config.integrations.items()
-    ]  # fmt: skip
+    ] + [canary.watched_of(chain.id) for chain in config.chains.values()]  # fmt: skip
+
+
+def modes_of(config: Config) -> dict[str, Mode]:
+    """What findings may do to each integration's flag; see `Integration.enforced`."""
+    return {name: Mode.ENFORCE if one.enforced else Mode.SHADOW for name, one in config.integrations.items()}
 
 
 def rules_of(config: Config, integration: str) -> Rules:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 import structlog
 
-from alerts.base import Fees, Notice, Outcome, Receipt, Sight, Withdrawal
+from alerts.base import Fees, Notice, Notification, Outcome, Receipt, Sight, Withdrawal
 from alerts.pager import Pager
 from alerts.render import fees, notify, sight, withdrawn
 from alerts.window import Window
@@ -83,17 +83,24 @@ class Notices:
         while True:
             item = await self._queue.get()
             if isinstance(item, Sight):
-                await self.pager.tell(sight(item))
+                await self._out(sight(item))
             elif isinstance(item, Fees):
-                await self.pager.tell(fees(item))
+                await self._out(fees(item))
             elif isinstance(item, Retraction):
                 await self._take_back(item)
             elif self._worth_telling(item):
                 self._remember(item)
-                await self.pager.tell(notify(self._notice(item)))
+                await self._out(notify(self._notice(item)))
                 await self._record(item)
             metrics.OUTBOX_DEPTH.set(self.pager.delivery.depth)
             metrics.OUTBOX_OLDEST.set(self.pager.delivery.oldest)
+
+    async def _out(self, notification: Notification) -> None:
+        """Tell, with the page of the runbook that this alert's name has."""
+        if self.runbooks:
+            page = f"{self.runbooks.rstrip('/')}/{notification.labels['alertname']}.md"
+            notification = msgspec.structs.replace(notification, links=notification.links | {"runbook": page})
+        await self.pager.tell(notification)
 
     def _worth_telling(self, made: Made) -> bool:
         """A change of state, evidence that grew, or something a person must see; not a reorg's bookkeeping."""
@@ -115,7 +122,7 @@ class Notices:
             integration=news.integration, chain=news.finding.chain, finding=news.finding, at=news.at, reason=news.reason,
             until=news.until, links={"incident": f"{url}/v1/incidents/{news.finding.id}"} if url else {},
         )  # fmt: skip
-        await self.pager.tell(withdrawn(told))
+        await self._out(withdrawn(told))
 
     async def _record(self, made: Made) -> None:
         """Have the window outlive this process, when an incident begins and when it ends."""

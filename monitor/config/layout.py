@@ -4,7 +4,7 @@ Durations are floats of seconds, addresses lower case, mappings read-only once l
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -175,6 +175,21 @@ class Integration(Part, frozen=True, kw_only=True):
     on_blind: Annotated[Literal["pause", "keep", "clear"], Meta(description="The boolean flag while we are blind.")] = "pause"
     critical: Annotated[bool, Meta(description="Resuming or bypassing it takes two principals.")] = False
     tags: tuple[Id, ...] = ()
+    detectors: Annotated[
+        Mapping[Id, Literal["shadow", "enforce"]],
+        Meta(description="Detectors by name: shadow notes what would have paused; enforce counts in a shadow integration too."),
+    ] = {}
+
+    @property
+    def enforced(self) -> bool:
+        """May its flag be turned: by every detector that is not shadowed, or by those that are enforced?"""
+        return self.mode == "enforce" or "enforce" in self.detectors.values()
+
+    def shadowed(self, known: Iterable[str]) -> frozenset[str]:
+        """Those of the detectors `known` by name whose findings pause nothing here though the integration is `enforced`."""
+        if not self.enforced:
+            return frozenset()
+        return frozenset(name for name in known if self.detectors.get(name, self.mode) == "shadow")
 
 
 class PriceSource(Part, frozen=True, kw_only=True):
@@ -231,6 +246,7 @@ class Alerts(Part, frozen=True, kw_only=True):
 
     routes: tuple[Route, ...] = ()
     otherwise: tuple[str, ...] | None = None
+    runbooks: Annotated[str, Meta(description="Where docs/runbooks is served: alerts then link to their page.")] = ""
     calm: Annotated[Count, Meta(description="Alerts told one by one within a minute; a storm beyond is told together.")] = 10
     receivers: Mapping[Id, Receiver] = {}
 
@@ -277,6 +293,14 @@ class JournalConfig(Part, frozen=True, kw_only=True):
     path: Annotated[str, Meta(min_length=1)] = "/var/lib/seawall/journal.db"
 
 
+class CanaryConfig(Part, frozen=True, kw_only=True):
+    """Proof of life: a synthetic attack through the whole way to an internal flag, on every chain."""
+
+    enabled: bool = True
+    every: Annotated[Seconds, Positive, Meta(description="How often one is sent.")] = 60.0
+    failures: Annotated[Count, Meta(description="Lost on end before flags may be doubted.")] = 3
+
+
 class Sentry(Part, frozen=True, kw_only=True):
     """Where errors of Seawall itself are reported."""
 
@@ -304,6 +328,7 @@ class File(Part, frozen=True, kw_only=True):
     alerts: Alerts = msgspec.field(default_factory=Alerts)
     api: Api = msgspec.field(default_factory=Api)
     journal: JournalConfig = msgspec.field(default_factory=JournalConfig)
+    canary: CanaryConfig = msgspec.field(default_factory=CanaryConfig)
     sentry: Sentry | None = None
     log: Log = msgspec.field(default_factory=Log)
 
