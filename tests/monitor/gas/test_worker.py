@@ -1,5 +1,6 @@
 """The process that fits: rows over the pipe, a model back, and what happens when it cannot or is no more."""
 
+import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,8 +15,15 @@ from tests.support.chain_of_fees import headers
 CHAIN = headers(LEAST + DEEP + 40)
 
 
+THREADS = os.environ.get("OPENBLAS_NUM_THREADS")
+"""What numpy was loaded with here."""
+
+
 @pytest.fixture
-def worker() -> Iterator[Worker]:
+def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
+    """Sums differ in their last bits with the number of threads, and a daemon in another test may have set it since."""
+    if THREADS is None:
+        monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
     with Worker() as started:
         yield started
 
