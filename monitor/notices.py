@@ -40,6 +40,8 @@ class Notices:
         self._known: dict[tuple[str, str], None] = {}
         """(integration, finding) that people were told of: nobody is told that what they never heard of is off."""
         self._congested: dict[str, float] = {}
+        self.runbooks = ""
+        """Where the runbook's pages are (`docs/runbooks`), if they are anywhere."""
         self._windows: tuple[Windows, Keep] | None = None
 
     def reconcile(self, windows: Windows, keep: Keep) -> None:
