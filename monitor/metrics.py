@@ -37,6 +37,9 @@ PAUSED = _gauge("seawall_paused", "1 while the integration's boolean flag says d
 FLAG_STATE = _gauge("seawall_flag_state", "One-hot: what readers are told.", "integration", "state")
 BREAKER_STATE = _gauge("seawall_state", "One-hot: the breaker's own state.", "integration", "state")
 WOULD_PAUSE = _gauge("seawall_would_pause", "1 while a shadow integration would be paused if enforced.", "integration")
+WOULD_PAUSES = _counter(
+    "seawall_would_pauses_total", "Findings of shadowed detectors that would have paused.", "integration", "detector"
+)
 TRANSITIONS = _counter("seawall_transitions_total", "Breaker transitions.", "integration", "from_state", "to_state", "cause")
 RISK = _gauge("seawall_risk_score", "The highest live confidence, 0..1.", "integration")
 SIGNALS = _counter("seawall_signals_total", "Findings made.", "detector", "chain", "severity")

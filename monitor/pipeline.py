@@ -13,6 +13,7 @@ from monitor.breaker.holds import UNMINED, Decision
 from monitor.breaker.limits import room
 from monitor.breaker.machine import Breaker
 from monitor.breaker.policy import Around, Rules, Settled, judge, settle, tick, unroll
+from monitor.breaker.shadows import would_pause
 
 QUARANTINE_AFTER = 3
 """Failures on end after which a detector is left out, loudly."""
@@ -22,17 +23,24 @@ SECOND_LOOKS = 4096
 
 
 class Judged(msgspec.Struct):
-    """What detectors made of one event. `failed` names those that raised, with the error; their event is a dead letter."""
+    """What detectors made of one event. `failed` names those that raised, with the error; their event is a dead letter.
+
+    `aside`: the detectors that are in shadow for some integration of the chain.
+    """
 
     findings: list[Finding] = []
     wants: list[Want] = []
     asking: list[str] = []
     failed: list[tuple[str, str]] = []
+    aside: frozenset[str] = frozenset()
 
     @property
     def trips(self) -> bool:
         """Is there a finding already that pauses by itself? A costly second look would change no flag then."""
-        return any(finding.confidence >= PAUSE_AT and finding.basis is Basis.MECHANISM for finding in self.findings)
+        return any(
+            finding.confidence >= PAUSE_AT and finding.basis is Basis.MECHANISM and finding.detector not in self.aside
+            for finding in self.findings
+        )
 
 
 class Proposed(msgspec.Struct):
@@ -45,7 +53,8 @@ class Proposed(msgspec.Struct):
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
     """An integration as the pipeline sees it: its chain, its contracts, its rules.
 
-    `finality` is what releases wait for: `finalized`, `safe`, or `latest`, which is to wait for nothing but time.
+    `finality` is what releases wait for: `finalized`, `safe`, or `latest`, which is to wait for nothing but time. `shadowed` are
+    the detectors whose findings pause nothing here: what they would have done is noted.
     """
 
     integration: str
@@ -54,6 +63,7 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
     rules: Rules
     policy: str = "default"
     finality: str = "finalized"
+    shadowed: frozenset[str] = frozenset()
 
 
 class Pipeline:
@@ -71,9 +81,11 @@ class Pipeline:
         self._asked: dict[str, set[str]] = {}
         self._dispatch: dict[tuple[str, type[Event]], list[Detector]] = {}
         self._about: dict[tuple[str, str], list[Watched]] = {}
+        self._aside: dict[str, frozenset[str]] = {}
         for chain in self.detectors:
             self._build(chain)
         for watched in self.watched.values():
+            self._aside[watched.chain] = self._aside.get(watched.chain, frozenset()) | watched.shadowed
             for contract in watched.contracts:
                 self._about.setdefault((watched.chain, contract), []).append(watched)
 
@@ -94,7 +106,7 @@ class Pipeline:
 
     def observe(self, event: Event) -> Judged:
         """Show one event to the detectors that want it; once an event, since it may change their state."""
-        judged = Judged()
+        judged = Judged(aside=self._aside.get(event.chain, frozenset()))
         for detector in self._dispatch.get((event.chain, type(event)), ()):
             self._observe(detector, event, judged)
         if type(event) is Execution:
@@ -188,8 +200,15 @@ class Pipeline:
                 concerned.setdefault(watched.integration, (watched, []))[1].append(finding)
         sender = (event.sender or "") if type(event) is Execution else ""
         stopping = 0
-        for watched, findings in concerned.values():
+        for watched, told in concerned.values():
             breaker = self.fold.breaker(watched.integration)
+            findings = [finding for finding in told if finding.detector not in watched.shadowed]
+            if len(findings) < len(told):
+                aside = [finding for finding in told if finding.detector in watched.shadowed]
+                standing = (*breaker.findings, *findings)
+                proposed.notes += would_pause(breaker.integration, breaker.shadowed, standing, aside, watched.rules)
+            if not findings:
+                continue
             height = self.heights.get(watched.chain, -1)
             others = (self.fold.breaker(name) for name in self.watched)
             around = Around(room(others, watched.rules.max_paused_share, stopping), sender)

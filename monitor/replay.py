@@ -13,9 +13,9 @@ import msgspec
 
 from detectors.base import Detector
 from detectors.events import Event, Position
-from monitor.app import build_detectors, registry_of, watched_of
+from monitor.app import build_detectors, modes_of, registry_of, watched_of
 from monitor.breaker.fold import Fold
-from monitor.breaker.holds import HUMAN, SERVICE, Decision, Mode, State
+from monitor.breaker.holds import HUMAN, SERVICE, Decision, State
 from monitor.breaker.machine import Breaker, IllegalTransitionError, after_change
 from monitor.chains.tape import Asked, Done, Entry, Proposed, Restored, Saved, Settled, Standing, Written
 from monitor.config import Config
@@ -82,7 +82,7 @@ class Replay:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.registry = registry_of(config)
-        self.fold = Fold({name: Mode(one.mode) for name, one in config.integrations.items()})
+        self.fold = Fold(modes_of(config))
         self.pipeline: Pipeline | None = None
         self._tally = Tally()
         self._sum = hashlib.sha256()

@@ -15,6 +15,7 @@ from monitor.breaker.flags import FlagBoard
 from monitor.breaker.fold import Cursor, Fold, Note, Request
 from monitor.breaker.holds import Decision, State
 from monitor.breaker.machine import Breaker, IllegalTransitionError, Retraction, after_change
+from monitor.breaker.shadows import WouldPause
 from monitor.breaker.timing import Acknowledged, Timings
 from monitor.errors import JournalConflict, JournalError
 from monitor.journal import failpoints
@@ -109,6 +110,8 @@ class Desk:
                     for note in notes:
                         if isinstance(note, Retraction):
                             metrics.RETRACTIONS.labels(note.integration).inc()
+                        elif isinstance(note, WouldPause):
+                            metrics.WOULD_PAUSES.labels(note.integration, note.finding.detector).inc()
                     return [_counted(made) for record in records if (made := self._fold(record)) is not None]
 
     async def ask(self, propose: Callable[[], Request]) -> Request:

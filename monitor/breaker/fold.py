@@ -11,6 +11,7 @@ from monitor.breaker.depths import Reorgs
 from monitor.breaker.evidence import Orphaned, Staged, with_orphans, with_stages, without
 from monitor.breaker.holds import Decision, Mode
 from monitor.breaker.machine import Breaker, Retraction, apply, with_findings
+from monitor.breaker.shadows import WouldPause, remembered
 from monitor.breaker.sightings import Sighting, keep
 
 
@@ -53,7 +54,7 @@ class Noted(msgspec.Struct, frozen=True):
         return f"detector:{self.finding.detector}"
 
 
-Note = Noted | Staged | Orphaned | Retraction | Sighting
+Note = Noted | Staged | Orphaned | Retraction | Sighting | WouldPause
 """What is recorded though it changes no flag."""
 
 _EVIDENCE: dict[str, tuple[Any, Callable[[Breaker, Any], Breaker]]] = {
@@ -125,6 +126,10 @@ class Fold:
         elif kind == "cursor":
             cursor = msgspec.json.decode(body, type=Cursor)
             self.cursors[cursor.chain] = cursor.position
+        elif kind == WouldPause.kind:
+            news = msgspec.json.decode(body, type=WouldPause)
+            breaker = self.breaker(news.integration)
+            self.breakers[news.integration] = msgspec.structs.replace(breaker, shadowed=remembered(breaker.shadowed, news))
         elif kind == Sighting.kind:
             keep(self.sightings, msgspec.json.decode(body, type=Sighting))
         elif kind == Reorgs.kind:

@@ -86,6 +86,8 @@ class Breaker(msgspec.Struct, frozen=True, kw_only=True):
     orphans: dict[str, int] = {}
     """Findings (by id) whose block was replaced, with the height the new branch must reach without them."""
     retracted: tuple[Retraction, ...] = ()
+    shadowed: dict[str, Stage] = {}
+    """Findings (by id) of shadowed detectors that would have paused, with the stage they were told at."""
 
     @property
     def automatic(self) -> list[Hold]:

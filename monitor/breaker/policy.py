@@ -94,7 +94,7 @@ def judge(
     """
     findings = tuple(findings)
     found = [finding for finding in findings if finding.confidence >= rules.warn_at and finding.basis is not Basis.ADVICE]
-    asked = list(_tripping(breaker, found, rules, now))
+    asked = list(tripping((f for f in breaker.findings if f.id not in breaker.orphans), found, rules, now))
     limit = _limit(breaker, [finding for finding, _ in asked], rules, now, around)
     levels = [(finding, Level.THROTTLE if limit else level) for finding, level in asked]
     place = tuple(
@@ -235,11 +235,11 @@ def _replaced(breaker: Breaker, holds: tuple[Hold, ...], now: float, page: str, 
     )
 
 
-def _tripping(breaker: Breaker, found: list[Finding], rules: Rules, now: float) -> Iterator[tuple[Finding, Level]]:
+def tripping(standing: Iterable[Finding], found: list[Finding], rules: Rules, now: float) -> Iterator[tuple[Finding, Level]]:
+    """Those of `found` that stop or throttle by themselves, or together with the statistics still `standing`."""
     for finding in found:
         if finding.basis is Basis.MECHANISM and (level := rules.level_for(finding.confidence)) is not None:
             yield finding, level
-    standing = (f for f in breaker.findings if f.id not in breaker.orphans)
     known = {f.id: f for f in (*standing, *found)}.values()
     loud = [
         f for f in known

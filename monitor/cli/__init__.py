@@ -8,10 +8,38 @@ import sys
 
 import typer
 
-from monitor.cli import alerting, auditing, checking, explaining, gas, granting, inspecting, operating, running, seasons, showing, taping
+from monitor.cli import (
+    alerting,
+    auditing,
+    checking,
+    explaining,
+    gas,
+    granting,
+    inspecting,
+    operating,
+    running,
+    seasons,
+    shadowing,
+    showing,
+    taping,
+)
 from monitor.errors import ConfigError, SeawallError
 
-GROUPS = (showing, running, checking, inspecting, taping, operating, explaining, auditing, granting, alerting, gas, seasons)
+GROUPS = (
+    showing,
+    running,
+    checking,
+    inspecting,
+    taping,
+    operating,
+    explaining,
+    shadowing,
+    auditing,
+    granting,
+    alerting,
+    gas,
+    seasons,
+)
 """The modules that have commands; each offers `register(app)`."""
 
 app = typer.Typer(

@@ -135,7 +135,7 @@ def _state(config: "Config", records: "Iterable[Record]") -> "Draft":
     from monitor.breaker.holds import Mode
     from monitor.journal.base import Draft, encode
 
-    fold = Fold({name: Mode(one.mode) for name, one in config.integrations.items()})
+    fold = Fold({name: Mode.ENFORCE if one.enforced else Mode.SHADOW for name, one in config.integrations.items()})
     for record in records:
         fold.apply_record(record.kind, record.body, record.sequence)
     return Draft(kind=Whole.kind, at=time.time(), by="archive", body=encode(fold.whole()))
