@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from detectors.execution.frames import BORROWS_CODE, CREATES, Frame
-from detectors.reentrancy.structure import Structure, named
+from detectors.reentrancy.structure import LOOKS, Structure, named
 from detectors.reentrancy.verdict import BY_ITSELF, ECONOMICS, FAILED_CAP, Scale, Verdict
 
 LENT_CODE = 0.6
@@ -20,6 +20,7 @@ def verdicts(structure: Structure) -> Iterator[Verdict]:
     """
     fresh = {frame.ctx for frame in structure.frames if frame.type in CREATES}
     scale: Scale | None = None
+    weighed: set[str] = set()
     for i, frame in enumerate(structure.frames):
         if frame.type not in BORROWS_CODE or frame.to is None or frame.ctx is None or frame.to == frame.ctx:
             continue
@@ -33,6 +34,9 @@ def verdicts(structure: Structure) -> Iterator[Verdict]:
         if frame.to in structure.party:
             yield _verdict(structure, frame, act, BY_ITSELF)
         elif _strange(structure, frame.to) and (named(frame.to, entry) or frame.to in structure.operated):
+            weighed.add(frame.ctx)
+            if len(weighed) > LOOKS and frame.ctx not in (structure.watch.watched or ()):
+                continue  # an attacker can make any number of wallets; what is watched is always weighed
             scale = scale or Scale(structure)
             stakes = scale.money.stakes((frame.ctx,))
             if stakes.counts:

@@ -44,6 +44,8 @@ class Design:
         self.money = money
         self._left = LOOKS
         self._found: dict[tuple[int, int], tuple[bool, bool]] = {}
+        self._gave: dict[tuple[int, int], bool] = {}
+        self._robbed: dict[str, bool] = {}
 
     def expected(self, outer: int, inner: int, fellow: int, branch: int) -> bool:
         """Did the contract call back on purpose: a loan or swap callback by its name or its flows, or a receipt passed on?"""
@@ -61,10 +63,21 @@ class Design:
         A singleton that only pays out what was its user's (Uniswap V4's liquidity) lends nothing before it calls back.
         """
         contract = self.acts.ctx[outer]
-        if contract is None or not self.money.robbed(contract):
+        if contract is None or not self._poorer(contract):
             return False
-        before = self.money.within(self.acts.entry[outer], self.acts.entry[branch])
-        return any(amount < 0 for amount in before.assets(contract).values())
+        known = self._gave.get((outer, branch))
+        if known is None:
+            if not self._left:
+                return True
+            self._left -= 1
+            before = self.money.within(self.acts.entry[outer], self.acts.entry[branch])
+            known = self._gave[outer, branch] = any(amount < 0 for amount in before.assets(contract).values())
+        return known
+
+    def _poorer(self, contract: str) -> bool:
+        if contract not in self._robbed:
+            self._robbed[contract] = self.money.robbed(contract)
+        return self._robbed[contract]
 
     def sells_itself(self, outer: int, fellow: int, branch: int) -> bool:
         """A fee token's swap-back: in the middle of a transfer the token calls a router by name, to sell what it holds of itself.
