@@ -13,7 +13,7 @@ import msgspec
 
 from detectors.base import Detector
 from detectors.events import Event, Position
-from monitor.app import build_detectors, modes_of, registry_of, watched_of
+from monitor.assembly import build_detectors, modes_of, registry_of, watched_of
 from monitor.breaker.fold import Fold
 from monitor.breaker.holds import HUMAN, SERVICE, Decision, State
 from monitor.breaker.machine import Breaker, IllegalTransitionError, after_change

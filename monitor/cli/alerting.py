@@ -29,7 +29,7 @@ def try_out(
     """Send one message that is plainly a test, without a daemon, and say what the receiver answered."""
     from alerts.base import DeliveryFailed
     from alerts.render import trial
-    from monitor.app import build_channels
+    from monitor.assembly import build_channels
     from monitor.config import load
 
     channels = build_channels(load(config))

@@ -111,7 +111,7 @@ def archive(
     as_json: AsJson = False,
 ) -> None:
     """Put all records away under another name and go on behind them. The daemon must not run meanwhile."""
-    from monitor.app import signer_of
+    from monitor.assembly import signer_of
     from monitor.config import load
     from monitor.journal.archive import archive as put_away
 
@@ -153,7 +153,7 @@ def _place(journal: Path | None, config: Path | None) -> Path:
 
 def _public(key: str | None, config: Path | None) -> bytes | None:
     """The key that is trusted: the one given, else the configuration's own."""
-    from monitor.app import signer_of
+    from monitor.assembly import signer_of
     from monitor.config import load
 
     if key is not None:

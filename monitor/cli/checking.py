@@ -44,7 +44,7 @@ def check(
 
 def _built(config: "Config") -> None:
     """Make every detector and channel as the daemon would, and let them go. Raises ConfigError with all that refuse."""
-    from monitor.app import build_channels, build_detectors, registry_of
+    from monitor.assembly import build_channels, build_detectors, registry_of
 
     problems: list[str] = []
     for build in (lambda: build_detectors(config, registry_of(config)), lambda: build_channels(config)):

@@ -53,7 +53,8 @@ def record(
 
     import msgspec
 
-    from monitor.app import Seawall, header_of, listen_to_signals
+    from monitor.app import Seawall, listen_to_signals
+    from monitor.assembly import header_of
     from monitor.chains.recorder import Recorder
     from monitor.chains.traces.words import allow_deep
     from monitor.config import Alerts, load

@@ -14,7 +14,7 @@ import pytest
 
 from detectors.events import Block, Committed, Event, Tick
 from detectors.execution import Execution
-from monitor.app import build_detectors, header_of, registry_of, specs_of, watched_of
+from monitor.assembly import build_detectors, header_of, registry_of, specs_of, watched_of
 from monitor.breaker.desk import Desk
 from monitor.breaker.flags import FlagBoard
 from monitor.breaker.fold import Fold

@@ -12,7 +12,7 @@ import msgspec
 from detectors.base import Finding
 from detectors.events import Event, Stage, Unjudged
 from detectors.execution import Execution
-from monitor.app import build_detectors, registry_of, specs_of, watched_of
+from monitor.assembly import build_detectors, registry_of, specs_of, watched_of
 from monitor.breaker.desk import Desk, Made
 from monitor.breaker.flags import FlagBoard
 from monitor.breaker.fold import Fold

@@ -1,0 +1,147 @@
+"""From a configuration to the parts that the application is made of: plain values and constructors, no I/O."""
+
+import importlib.metadata
+import time
+from typing import Any
+
+from alerts.channels import discover as channels
+from detectors import discover as detectors
+from detectors.base import Detector, Registry, Watch
+from detectors.execution.trusted import trusted as public_routers
+from monitor import canary
+from monitor.api.signing import Signer
+from monitor.breaker.flags import OnBlind, Spec
+from monitor.breaker.holds import Mode
+from monitor.breaker.orders import Member
+from monitor.breaker.policy import Rules
+from monitor.chains.tape import Header
+from monitor.config import Config
+from monitor.effigy import BANK
+from monitor.errors import ConfigError
+from monitor.pipeline import Watched
+
+VERSION = importlib.metadata.version("seawall")
+
+
+def registry_of(config: Config) -> Registry:
+    """Per chain id: what is watched, and what is trusted (the operator's list and the public routers)."""
+    registry = {}
+    for name, chain in config.chains.items():
+        contracts = [c for one in config.integrations.values() if one.chain == name for c in one.contracts]
+        trusted = {*config.trusted.get(name, ()), *public_routers(chain.id)}
+        kinds = {c.address: str(c.kind) for c in contracts}
+        registry[chain.id] = Watch(watched=frozenset((*kinds, BANK)), trusted=frozenset(trusted), kinds=kinds)
+    return registry
+
+
+def build_detectors(config: Config, registry: Registry) -> list[Detector]:
+    """Every known detector with its configured arguments; `enabled: false` leaves one out. Raises ConfigError."""
+    known = detectors()
+    problems = [
+        f"detectors.{name}: no such detector; there are {', '.join(sorted(known))}"
+        for name in config.detectors
+        if name not in known
+    ]
+    problems += [
+        f"integrations.{integration}.detectors.{name}: no such detector; there are {', '.join(sorted(known))}"
+        for integration, one in config.integrations.items()
+        for name in one.detectors
+        if name not in known
+    ]
+    made = []
+    for name, kind in known.items():
+        options = dict(config.detectors.get(name, {}))
+        if not options.pop("enabled", True):
+            continue
+        try:
+            made.append(kind(registry, **options))  # type: ignore[call-arg]  # every detector takes the registry first
+        except (TypeError, ValueError) as error:
+            problems.append(f"detectors.{name}: {error}")
+    if problems:
+        raise ConfigError(problems)
+    return made
+
+
+def build_channels(config: Config) -> dict[str, Any]:
+    """Every configured receiver's channel. Raises ConfigError."""
+    known, made, problems = channels(), {}, []
+    for name, receiver in config.alerts.receivers.items():
+        if receiver.channel not in known:
+            problems.append(
+                f"alerts.receivers.{name}.channel: no such channel {receiver.channel!r}; there are {', '.join(sorted(known))}"
+            )
+            continue
+        try:
+            made[name] = known[receiver.channel](**receiver.arguments())
+        except (TypeError, ValueError) as error:
+            problems.append(f"alerts.receivers.{name}: {error}")
+    if problems:
+        raise ConfigError(problems)
+    return made
+
+
+def specs_of(config: Config) -> list[Spec]:
+    """How each integration's flag behaves."""
+    return [
+        Spec(
+            integration=name,
+            chain=config.chains[one.chain].id,
+            blind_after=config.chains[one.chain].blind_after,
+            on_blind=OnBlind(one.on_blind),
+        )
+        for name, one in config.integrations.items()
+    ] + [canary.spec_of(chain.id) for chain in config.chains.values()]
+
+
+def members_of(config: Config) -> dict[str, Member]:
+    """What orders must know of each integration."""
+    return {
+        name: Member(
+            chain=config.chains[one.chain].id, contracts=frozenset(c.address for c in one.contracts), critical=one.critical
+        )
+        for name, one in config.integrations.items()
+    }
+
+
+def watched_of(config: Config) -> list[Watched]:
+    """Each integration as the pipeline sees it."""
+    return [
+        Watched(
+            integration=name, chain=config.chains[one.chain].id, contracts=tuple(c.address for c in one.contracts),
+            rules=rules_of(config, name), policy=one.policy, finality=config.chains[one.chain].finality,
+            shadowed=one.shadowed(detectors()),
+        )
+        for name, one in config.integrations.items()
+    ] + [canary.watched_of(chain.id) for chain in config.chains.values()]  # fmt: skip
+
+
+def modes_of(config: Config) -> dict[str, Mode]:
+    """What findings may do to each integration's flag; see `Integration.enforced`."""
+    return {name: Mode.ENFORCE if one.enforced else Mode.SHADOW for name, one in config.integrations.items()}
+
+
+def rules_of(config: Config, integration: str) -> Rules:
+    """The numbers of the policy that an integration follows."""
+    policy = config.policy_of(integration)
+    return Rules(**{field: getattr(policy, field) for field in Rules.__struct_fields__})
+
+
+def header_of(config: Config) -> Header:
+    """The first line of a tape recorded now."""
+    return Header(
+        seawall=VERSION,
+        config=config.hash,
+        started=time.time(),
+        chains=tuple(chain.id for chain in config.chains.values()),
+        integrations=tuple(config.integrations),
+    )
+
+
+def signer_of(config: Config) -> Signer | None:
+    """Who signs the flags, where a key is configured. Raises ConfigError."""
+    if config.api.signing_key is None:
+        return None
+    try:
+        return Signer(config.api.signing_key.reveal())
+    except ValueError as error:
+        raise ConfigError([f"api.signing_key: {error}"]) from None
