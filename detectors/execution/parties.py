@@ -20,7 +20,8 @@ def cluster(execution: Execution, watch: Watch) -> frozenset[str]:
 
     Registered means watched or trusted; where every contract counts as watched (`watch.watched` is None), trusted only.
     A smart-account bundle (ERC-4337) acts for its accounts, not for the bundler that signed it: U is then the accounts the
-    EntryPoint executes. Several operations in one bundle are still taken as one party.
+    EntryPoint executes, all of them together; whoever judges one operation alone hands in an execution in which the others
+    are not alive (`reentrancy/bundles.py`).
 
     >>> from detectors.events import Stage
     >>> from detectors.execution.frames import Frame
@@ -53,6 +54,7 @@ def _accounts(frames: list[Frame]) -> set[str | None]:
         frame.to
         for frame in frames
         if frame.parent >= 0
+        and frame.alive == frames[0].ok
         and frames[frame.parent].selector in INNER_HANDLE_OP
         and frame.selector not in INNER_HANDLE_OP
         and frame.selector not in POST_OP

@@ -8,6 +8,7 @@ from detectors.events import Event
 from detectors.execution.frames import Execution
 from detectors.execution.parties import cluster
 from detectors.reentrancy import delegate, seen, unseen
+from detectors.reentrancy.bundles import operations
 from detectors.reentrancy.structure import Structure, glance
 from detectors.reentrancy.telling import evidence, title
 from detectors.reentrancy.verdict import Scale, Verdict
@@ -80,15 +81,18 @@ class Reentrancy(Detector):
         return ()
 
     def _judge(self, event: Execution, watch: Watch) -> Iterator[Finding | Want]:
-        structure = Structure(event, watch)
-        best: dict[tuple[str, str], Verdict] = {}
-        for verdict in _verdicts(structure):
-            name = (verdict.kind, verdict.victims[0])
-            if name not in best or verdict.confidence > best[name].confidence:
-                best[name] = verdict
-        for verdict in best.values():
+        best: dict[tuple[str, str], tuple[Structure, Verdict]] = {}
+        suspicious = False
+        for part in operations(event):
+            structure = Structure(part, watch)
+            suspicious |= structure.suspicious
+            for verdict in _verdicts(structure):
+                name = (verdict.kind, verdict.victims[0])
+                if name not in best or verdict.confidence > best[name][1].confidence:
+                    best[name] = structure, verdict
+        for structure, verdict in best.values():
             yield self._finding(event, structure, verdict, watch)
-        if structure.suspicious and not event.ordered and not event.supersedes:
+        if suspicious and not event.ordered and not event.supersedes:
             yield Want(event.chain, event.tx, event.stage, "re-entered through foreign code; storage order decides")
 
     def _finding(self, event: Execution, structure: Structure, verdict: Verdict, watch: Watch) -> Finding:

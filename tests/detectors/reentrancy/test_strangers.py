@@ -76,11 +76,21 @@ def a_grain_left_behind() -> Execution:
     return replace(attack(outer, move(TOKEN, BANK, THIEF, 1)), context=dust)
 
 
+def bundled() -> Execution:
+    """Somebody honest pays in, in the same bundle, as much as the other account takes out: the bank ends with what it had."""
+    again = call(BANK, "withdraw()", sload(DEPOSITED, TEN), call(THIEF, value=TEN), sstore(DEPOSITED, 0))
+    outer = call(BANK, "withdraw()", sload(DEPOSITED, TEN), call(THIEF, None, again, value=TEN), sstore(DEPOSITED, 0))
+    rob = call(ENTRY, "0x0042dc53", call(THIEF, "execute()", outer))
+    pay = call(ENTRY, "0x0042dc53", call(ACCOUNT, "execute()", call(BANK, "deposit()", value=2 * TEN)))
+    return replace(execution(call(ENTRY, "0x765e827f", rob, pay)), context=RICH)
+
+
 ATTACKS: dict[str, tuple[Callable[[], Execution], str]] = {
     "paid twice, asked straight": (paid_twice_straight, BANK),
     "a ledger apart, through an old shell": (ledger_through_an_old_shell, BANK),
     "code the caller named": (code_the_caller_named, BANK),
     "a side entrance behind a known name": (side_entrance_behind_a_known_name, POOL),
+    "beside somebody who pays in": (bundled, BANK),
     "a grain left behind": (a_grain_left_behind, BANK),
 }
 

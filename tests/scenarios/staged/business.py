@@ -125,7 +125,7 @@ async def bundled(world: World) -> Staged:
         await world.do(user, bank, "OldBank.deposit", value=world.about(30 * ETHER))
     thief = await world.thief("BankThief")
     rob = thief.tx("own_drain", bank, world.pick(2, 9))
-    deeds = [(rob.to or "", world.about(4 * ETHER), rob.data), (bank, world.about(2 * ETHER), "deposit()")]
+    deeds = [(rob.to or "", world.about(4 * ETHER), rob.data), (bank, world.about(30 * ETHER), "deposit()")]
     if world.chance():
         deeds.reverse()
     operations = [
