@@ -197,6 +197,10 @@ def _told_to(frames: list[Frame], pull: Pull) -> bool:
 
 def _unpaid(event: Execution, told: list[Pull]) -> list[Pull]:
     """Those whose owner got nothing for it: a marketplace's order is handed over verbatim, too, but it is paid."""
+    paid = {frame.to for frame in event.frames if frame.value and frame.alive}
+    told = [pull for pull in told if pull.owner not in paid]
+    if not told:
+        return []
     ledger = flows(event)
     return [pull for pull in told if not any(amount > 0 for amount in ledger.assets(pull.owner).values())]
 
