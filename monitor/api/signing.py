@@ -9,8 +9,6 @@ import re
 from base64 import b64decode, b64encode
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 _SIGNED = re.compile(rb'(\{.*),"key_id":"([0-9a-f]{16})","sig":"([A-Za-z0-9+/]{86}==)"\}', re.DOTALL)
 
@@ -19,6 +17,10 @@ class Signer:
     """Signs with one key. `seed` is 32 bytes in hex (`openssl rand -hex 32`). Raises ValueError for anything else."""
 
     def __init__(self, seed: str) -> None:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415 - slow, and only where a key is set
+            Ed25519PrivateKey,
+        )
+
         raw = bytes.fromhex(seed)
         if len(raw) != 32:
             raise ValueError(f"a signing key is 32 bytes in hex, not {len(raw)}; make one with: openssl rand -hex 32")
@@ -48,6 +50,9 @@ def genuine(document: bytes, public: bytes) -> bool:
     >>> genuine(document, signer.public), genuine(document.replace(b"run", b"ran"), signer.public)
     (True, False)
     """
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - as above
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415
+
     parts = _SIGNED.fullmatch(document)
     if parts is None:
         return False
