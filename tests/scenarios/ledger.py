@@ -23,8 +23,9 @@ not say how many of tomorrow's attacks will be seen. Compare these figures with 
 
 Each scenario is staged on a real anvil, on published bytecode where npm ships it (Uniswap V1, V2 and V3, OpenZeppelin's ERC-777,
 1155, 721, 4626 and proxy, WETH9, Aave V3, the ERC-4337 EntryPoint), and on clones of ours where it does not (banks, a Curve-like
-pool, a comptroller, a V4-like singleton, the ERC-1820 registry). Seeded dice vary amounts, depth, order, the split over transactions and
-blocks, and whether the attacker's contract stands for itself, is driven by a second through a third, or is made in the attack.
+pool, a comptroller, a V4-like singleton, the ERC-1820 registry). Seeded dice vary amounts, depth, order, the split over
+transactions and blocks, and whether the attacker's contract stands for itself, is driven by a second through a third, or is made
+in the attack.
 
 The daemon's own feeds, tracers, detectors and policy judge it: as **pending**, as **mined**, after a **reorg** onto another fork,
 **degraded** (two times in three without storage order, else without any tracer), and **renamed** (the attacker's selectors
