@@ -19,6 +19,7 @@ OURS = (
     "detectors.privileges:Privileges",
     "detectors.risk:Risk",
     "detectors.statistics:Statistics",
+    "detectors.sanctions:Sanctions",
     "detectors.silence:Silence",
 )
 """What comes in the house, known without an installed distribution."""

@@ -159,6 +159,28 @@ class Unjudged(Event, frozen=True, kw_only=True):
         return f"{self.chain}/tx/{self.id}"
 
 
+class Party(msgspec.Struct, frozen=True, gc=False):
+    """Someone on a list. `chain` None: on all. It holds from `since` until before `until` (unix seconds; None: always)."""
+
+    address: str
+    chain: str | None = None
+    since: float | None = None
+    until: float | None = None
+
+
+class PartyList(Event, frozen=True, kw_only=True):
+    """The list `name`, all of it, in a new `version` (a hash of what it says). It takes the place of what it said before."""
+
+    name: str
+    version: str
+    parties: tuple[Party, ...]
+
+    @property
+    def key(self) -> str:
+        """Named by list and version."""
+        return f"{self.chain}/list/{self.name}@{self.version}"
+
+
 class Tick(Event, frozen=True, kw_only=True):
     """Time passed; the only way time enters the pure parts. `chain` is `*`."""
 

@@ -48,6 +48,7 @@ from monitor.journal.thread import AsyncJournal
 from monitor.judging import Judging
 from monitor.notices import Notices, counted
 from monitor.pipeline import Pipeline
+from monitor.screening import Screening
 from monitor.supervise import keep
 from monitor.windows import KIND as KIND_OF_WINDOW
 from monitor.windows import Windows
@@ -160,12 +161,17 @@ class Seawall:
 
     async def _live(self, judging: Judging, desk: Desk, notices: Notices, checkpoints: Checkpoints) -> None:
         canaries = canary.all_of(self.config, self.life, judging)
+        screening = Screening.of(self.config)
+        await screening.look()
+        for life in self.life.values():
+            life.greeting = screening.greet
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(keep("ticks", lambda: self._ticks(judging, desk, notices))),
                 tasks.create_task(keep("notices", notices.run)),
                 tasks.create_task(keep("checkpoints", checkpoints.run)),
                 tasks.create_task(keep("reloads", self.reloads.run)),
+                tasks.create_task(keep("sanctions", lambda: screening.run(judging.take))),
                 *(tasks.create_task(keep(f"chain/{name}", life.run, life.failed)) for name, life in self.life.items()),
                 *(tasks.create_task(keep(f"canary/{name}", one.run)) for name, one in canaries.items()),
                 *(tasks.create_task(keep(f"gas/{name}", gas.run, gas.failed)) for name, gas in self.gas.items()),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from detectors.base import Detector, Registry
-from detectors.events import Position, Reverted
+from detectors.events import Event, Position, Reverted
 from monitor.breaker.flags import FlagBoard
 from monitor.breaker.fold import Cursor
 from monitor.chains.capabilities import Capabilities, of_kind, show
@@ -84,6 +84,8 @@ class ChainLife:
         self.overheard: Callable[[BlockData | Reverted], None] = lambda _: None
         """What every watch of this chain tells of its blocks."""
         self.ledger = Ledger()
+        self.greeting: Callable[[str], Iterable[Event]] = lambda _: ()
+        """What its detectors must be told before anything else: they may be new."""
         self._began = time.monotonic()
 
     @property
@@ -142,6 +144,8 @@ class ChainLife:
             tasks.create_task(self._explain(), name=f"{self.name}/explain")
             self.watch = self._watch(self._of_kind(await self.nodes.capable()))
             self.watch.overheard, self.watch.ledger = self.overheard, self.ledger
+            for event in self.greeting(self.chain.id):
+                await self.judging.take(event)
             await self.watch.run()
 
     def failed(self, error: Exception) -> None:

@@ -71,6 +71,8 @@ def test_the_example_says_everything_a_configuration_can_say() -> None:
         "BlobRules": data["chains"]["ethereum"]["gas"]["blobs"][0],
         "Integration": pair,
         "Contract": pair["contracts"][0] | data["integrations"]["savings-dai"]["contracts"][1],
+        "Sanctions": data["sanctions"],
+        "PartyFile": data["sanctions"]["lists"][0],
         "PriceSource": data["prices"]["ethereum"][0],
         "Policy": data["policies"]["default"],
         "Alerts": data["alerts"],

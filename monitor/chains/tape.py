@@ -18,6 +18,7 @@ from detectors.events import (
     Committed,
     Dropped,
     Gap,
+    PartyList,
     PoolState,
     Position,
     Price,
@@ -117,7 +118,7 @@ class End(Mark, frozen=True, kw_only=True):
 
 
 Recorded = (
-    Block | Transaction | Dropped | PoolState | Price | Committed | Reverted | Gap | Unjudged | Tick | Execution
+    Block | Transaction | Dropped | PoolState | Price | Committed | Reverted | Gap | Unjudged | PartyList | Tick | Execution
 )  # fmt: skip
 """Every kind of event there is."""
 

@@ -28,6 +28,7 @@ def problems(file: File, data: Any) -> Iterator[Problem]:  # noqa: ANN401 - the 
         yield from _twice([price.token for price in prices], ("prices", chain), "the token {} is priced twice")
     for name, policy in file.policies.items():
         yield from _policy(("policies", name), policy)
+    yield from _twice([one.name for one in file.sanctions.lists], ("sanctions", "lists"), "two lists are called {}")
     yield from _alerts(file.alerts, _written(data, "alerts", "receivers"))
     yield from _api(file.api)
 

@@ -192,6 +192,19 @@ class Integration(Part, frozen=True, kw_only=True):
         return frozenset(name for name in known if self.detectors.get(name, self.mode) == "shadow")
 
 
+class PartyFile(Part, frozen=True, kw_only=True):
+    """A sanctions list: a CSV or JSON-lines file, relative to this configuration, read again whenever it changes."""
+
+    name: Id
+    file: Annotated[str, Meta(min_length=1)]
+
+
+class Sanctions(Part, frozen=True, kw_only=True):
+    """Who must not be dealt with."""
+
+    lists: tuple[PartyFile, ...] = ()
+
+
 class PriceSource(Part, frozen=True, kw_only=True):
     """A token's price in `quote`, from the reserves of a Uniswap V2 pair at the parent block."""
 
@@ -325,6 +338,7 @@ class File(Part, frozen=True, kw_only=True):
     prices: Mapping[Id, tuple[PriceSource, ...]] = {}
     policies: Mapping[Id, Policy] = {}
     detectors: Mapping[Id, Mapping[str, Any]] = {}
+    sanctions: Sanctions = msgspec.field(default_factory=Sanctions)
     alerts: Alerts = msgspec.field(default_factory=Alerts)
     api: Api = msgspec.field(default_factory=Api)
     journal: JournalConfig = msgspec.field(default_factory=JournalConfig)
