@@ -20,6 +20,7 @@ from monitor.chains.kinds import KINDS as CHAIN_KINDS
 from monitor.chains.link import Link
 from monitor.chains.nodes import Nodes
 from monitor.config import Config
+from monitor.effigy import BANK
 from monitor.feeds.contexts import Contexts
 from monitor.feeds.executions import Executions
 from monitor.feeds.flashblocks import Flashblocks
@@ -43,6 +44,9 @@ log = structlog.get_logger()
 
 TRIED_AFTER = 5.0
 """Seconds after which a chain that never showed a head counts as tried: the daemon is ready, its flags say unknown."""
+
+IDLE_FOR = 10.0
+"""Seconds without a judged block, while the node has newer ones, from which that is no chance."""
 
 ANSWER_WITHIN, TRACE_WITHIN = 1.0, 4.0
 """Seconds that a balance, and a trace, may take before they are asked for again, while none has come yet."""
@@ -71,7 +75,7 @@ class ChainLife:
         self.board = board
         self.snapshots = snapshots
         self.detectors = detectors
-        self.watched = registry[self.chain.id].watched or frozenset()
+        self.watched = (registry[self.chain.id].watched or frozenset()) - {BANK}
         self.schema = schema
         pinned = self.chain.pinned
         links = [
@@ -92,6 +96,23 @@ class ChainLife:
     def tried(self) -> bool:
         """A head was processed, or we waited long enough to know that there is none to be had yet."""
         return (self.watch is not None and self.watch.head is not None) or time.monotonic() - self._began > TRIED_AFTER
+
+    @property
+    def judged(self) -> bool:
+        """Has a block been judged in this life?"""
+        return self.ledger.newest is not None
+
+    @property
+    def suspicion(self) -> str:
+        """What says by itself that nothing is judged here though there is something to judge; nothing when nothing does."""
+        if self.watch is None:
+            return "the chain's watch failed and is begun again"
+        head, node = self.watch.head, max((one.height for one in self.nodes.health.values()), default=-1)
+        fresh = self.watch.feeds.heads.freshness
+        late = fresh is None or time.time() - fresh.at > max(IDLE_FOR, 3 * self.chain.block_time)
+        if late and node > (head.height if head is not None else -1):
+            return f"no block has been judged for long though the node has {node}"
+        return ""
 
     def facts(self) -> Mapping[str, object]:
         """What people may know of it."""

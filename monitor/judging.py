@@ -13,10 +13,11 @@ from detectors.execution import Execution
 from monitor import metrics
 from monitor.breaker.desk import Desk, Made
 from monitor.breaker.fold import Note, Noted
-from monitor.breaker.holds import Decision
+from monitor.breaker.holds import Decision, internal
 from monitor.breaker.sightings import sightings
 from monitor.chains.recorder import Recorder
 from monitor.chains.tape import Asked, Done, Mark, Proposed, Restored, Saved, Settled, Standing, Written
+from monitor.effigy import BANK
 from monitor.errors import JournalError
 from monitor.journal.base import Record
 from monitor.pipeline import Judged, Pipeline
@@ -70,7 +71,7 @@ class Judging:
             log.warning("decision_owed", integrations=[d.integration for d in proposed.decisions])
         finally:
             self._mark(Done(number=number, refused=refused))
-        if made:
+        if any(not internal(one.decision.integration) for one in made):
             stage = event.stage if isinstance(event, Execution) else "included"
             metrics.DETECTION_LATENCY.labels(event.chain, stage).observe(max(0.0, time.time() - event.at))
         return judged, made
@@ -107,10 +108,13 @@ class Judging:
         proposed = self.pipeline.propose(event, judged)
         found = [finding for decision in proposed.decisions for finding in decision.findings]
         found += [note.finding for note in proposed.notes if isinstance(note, Noted)]
+        found = [finding for finding in found if finding.subject != BANK]
         return proposed.decisions, [*proposed.notes, *sightings(event, found, shown_at)]
 
     def _tell(self, event: Event, judged: Judged) -> None:
         for finding in judged.findings:
+            if finding.subject == BANK:
+                continue  # a proof of life is nobody's signal
             metrics.SIGNALS.labels(finding.detector, finding.chain, finding.severity).inc()
             log.info(
                 "finding", detector=finding.detector, kind=finding.kind, confidence=finding.confidence, stage=finding.stage,

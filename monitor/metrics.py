@@ -52,6 +52,11 @@ TIME_TO_PAUSE = _histogram(
 TIME_TO_ACKNOWLEDGE = _histogram(
     "seawall_time_to_acknowledge_seconds", "From the pause readable to somebody taking it up.", _PEOPLE, "integration"
 )
+CANARY_SECONDS = _histogram("seawall_canary_seconds", "From a synthetic attack sent to its flag read back.", _FAST, "chain")
+CANARY_LOST = _counter("seawall_canary_lost_total", "Synthetic attacks that did not come back.", "chain")
+CANARY_LAST = _gauge("seawall_canary_last_success_timestamp_seconds", "When one last came back; at first, the start.", "chain")
+CANARY_EVERY = _gauge("seawall_canary_interval_seconds", "How often one is sent.", "chain")
+CANARY_DOUBT = _gauge("seawall_canary_doubt", "1 while the chain's flags are unknown because they were lost.", "chain")
 UNJUDGED = _counter("seawall_unjudged_total", "Executions that could not be judged.", "chain", "reason")
 PENDING_CAME = _counter("seawall_pending_calls_total", "Pending contract calls that came to be judged.", "chain")
 PENDING_ENDED = _counter("seawall_pending_calls_ended_total", "How pending contract calls ended.", "chain", "end")
@@ -117,6 +122,7 @@ JOURNAL_ERRORS = _counter("seawall_journal_errors_total", "Appends the journal r
 TAPE_LOST = _counter("seawall_tape_lost_total", "Entries that no tape took after it had to end early.")
 PARTS_FAILED = _counter("seawall_part_failures_total", "Parts that failed unexpectedly and were begun again.", "part")
 LOOP_LAG = _gauge("seawall_loop_lag_seconds", "How late the event loop ran at the last tick.")
+LOOP_BURST = _histogram("seawall_loop_burst_seconds", "How long our own work held the event loop, sampled.", _FAST)
 
 GAS_FORECAST = _gauge("seawall_gas_forecast_wei", "Base fee so many blocks ahead.", "chain", "horizon", "quantile")
 GAS_CAP = _gauge("seawall_gas_cap_wei", "Base fee that is enough for all of the next blocks.", "chain", "blocks", "level")

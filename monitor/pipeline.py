@@ -9,7 +9,7 @@ from detectors.events import Block, Committed, Dropped, Event, Reverted, Tick
 from detectors.execution import Execution
 from monitor.breaker.evidence import orphaned, retracted, staged
 from monitor.breaker.fold import Fold, Note, Noted
-from monitor.breaker.holds import UNMINED, Decision
+from monitor.breaker.holds import UNMINED, Decision, internal
 from monitor.breaker.limits import room
 from monitor.breaker.machine import Breaker
 from monitor.breaker.policy import Around, Rules, Settled, judge, settle, tick, unroll
@@ -210,12 +210,13 @@ class Pipeline:
             if not findings:
                 continue
             height = self.heights.get(watched.chain, -1)
-            others = (self.fold.breaker(name) for name in self.watched)
-            around = Around(room(others, watched.rules.max_paused_share, stopping), sender)
+            ours = internal(watched.integration)
+            others = (self.fold.breaker(name) for name in self.watched if not internal(name))
+            around = Around(ours or room(others, watched.rules.max_paused_share, stopping), sender)
             decision, notes = judge(breaker, findings, watched.rules, event.at, height, watched.policy, around)
             if decision is not None:
                 proposed.decisions.append(decision)
-                stopping += decision.pauses and not decision.shadow and not breaker.paused
+                stopping += decision.pauses and not decision.shadow and not breaker.paused and not ours
             proposed.notes += [Noted(watched.integration, note) for note in notes]
 
     def _mined(self, event: Execution, judged: Judged) -> None:

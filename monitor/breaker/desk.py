@@ -13,7 +13,7 @@ from monitor import metrics
 from monitor.breaker.depths import Reorgs
 from monitor.breaker.flags import FlagBoard
 from monitor.breaker.fold import Cursor, Fold, Note, Request
-from monitor.breaker.holds import Decision, State
+from monitor.breaker.holds import INTERNAL, Decision, State, internal
 from monitor.breaker.machine import Breaker, IllegalTransitionError, Retraction, after_change
 from monitor.breaker.shadows import WouldPause
 from monitor.breaker.timing import Acknowledged, Timings
@@ -28,6 +28,8 @@ log = structlog.get_logger()
 KEPT_DECISIONS = 500
 APPEND_WITHIN = 5.0
 _STATES = tuple(State)
+_OURS = b'"integration":"' + INTERNAL.encode()
+"""How a decision on one of ours begins, after its id."""
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -64,6 +66,9 @@ class Desk:
         aside = [] if self.reserve is None else [msgspec.json.decode(entry, type=Decision) for entry in self.reserve.kept]
         unknown = {hold.id for decision in aside for hold in decision.place}
         for record in records:
+            if record.kind == "decision" and record.body.find(_OURS, 0, 64) >= 0:
+                self.fold.head = record.sequence  # a proof of life of an earlier life proves nothing now, and there are many
+                continue
             if (made := self._enter(record)) is not None:
                 unknown.difference_update(hold.id for hold in made.decision.place)
                 self.told(made)  # alerts are told at least once: one of an earlier life may not have been
@@ -78,7 +83,8 @@ class Desk:
         for decision in decisions:
             if decision.pauses and not decision.shadow:
                 self.board.pause_now(decision.integration, decision.reason)
-                self.timings.shown(decision, decided_at, time.time())
+                if not internal(decision.integration):
+                    self.timings.shown(decision, decided_at, time.time())
 
     async def decide(self, propose: Callable[[], tuple[Sequence[Decision], Sequence[Note]]]) -> list[Made]:
         """Take what `propose` decides on the fold as it stands into the journal, then into the fold, then to the readers.
@@ -202,16 +208,17 @@ class Desk:
             log.error("journal.refused", error=str(error))
         self.trouble = str(error)
         known = {decision.id for decision in self.owed}
-        self.owed += [decision for decision in decisions if decision.pauses and decision.id not in known]
+        self.owed += [one for one in decisions if one.pauses and one.id not in known and not internal(one.integration)]
 
     def _fold(self, record: Record) -> Made | None:
         """A record enters the fold, and what it decided is shown and told."""
         made = self._enter(record)
         if made is not None:
             self._paid(made.decision)
-            self.timings.recorded(made.decision, time.time())
             self._show(made.breaker)
-            self.told(made)
+            if not internal(made.decision.integration):
+                self.timings.recorded(made.decision, time.time())
+                self.told(made)
         return made
 
     def _enter(self, record: Record) -> Made | None:
@@ -232,11 +239,14 @@ class Desk:
         if decision is None:
             return None
         made = Made(decision, self.fold.breaker(decision.integration), record.sequence)
-        self.made.append(made)
+        if not internal(decision.integration):
+            self.made.append(made)
         return made
 
     def _show(self, breaker: Breaker) -> None:
         self.board.publish(breaker, owed=any(decision.integration == breaker.integration for decision in self.owed))
+        if internal(breaker.integration):
+            return
         for state in _STATES:
             metrics.BREAKER_STATE.labels(breaker.integration, state).set(breaker.state is state)
         metrics.WOULD_PAUSE.labels(breaker.integration).set(breaker.would_pause)
@@ -244,7 +254,7 @@ class Desk:
 
 def _counted(made: Made) -> Made:
     decision = made.decision
-    if decision.before is not decision.after:
+    if decision.before is not decision.after and not internal(decision.integration):
         cause = decision.by.partition(":")[0]
         metrics.TRANSITIONS.labels(decision.integration, decision.before, decision.after, cause).inc()
     return made

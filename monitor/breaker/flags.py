@@ -10,7 +10,7 @@ import msgspec
 
 from detectors.events import Position
 from monitor.breaker.depths import Odds
-from monitor.breaker.holds import Level, State
+from monitor.breaker.holds import Level, State, internal
 from monitor.breaker.machine import Breaker
 
 
@@ -113,16 +113,19 @@ class FlagBoard:
     REFRESH = 0.1
 
     def __init__(self, specs: Iterable[Spec], epoch: int, *, valid_for: float = 10.0) -> None:
-        self.specs = {spec.integration: spec for spec in specs}
+        known = {spec.integration: spec for spec in specs}
+        self.specs = {name: spec for name, spec in known.items() if not internal(name)}
+        self._inner = {name: spec for name, spec in known.items() if internal(name)}
         self.epoch = epoch
         self.valid_for = valid_for
         self.version = ""
         self.beat_at = float("-inf")
-        self._breakers: dict[str, Breaker] = {name: Breaker(integration=name) for name in self.specs}
-        self._sights: dict[str, Sight] = {spec.chain: Sight() for spec in self.specs.values()}
+        self._breakers: dict[str, Breaker] = {name: Breaker(integration=name) for name in known}
+        self._sights: dict[str, Sight] = {spec.chain: Sight() for spec in known.values()}
         self._emergency: dict[str, tuple[str, float]] = {}
         self._blind_since: dict[str, float] = {}
         self._hidden: dict[str, dict[str, str]] = {}
+        self._doubts: dict[str, str] = {}
         self._odds: dict[str, Callable[[int], Odds]] = {}
         self._flags: dict[str, Flag] = {}
         self._marks: dict[str, str] = {}
@@ -132,17 +135,17 @@ class FlagBoard:
 
     def publish(self, breaker: Breaker, *, owed: bool = False) -> None:
         """Show what the journal says of one integration. Supersedes an emergency pause, unless the journal is still owed it."""
-        if breaker.integration in self.specs:
+        if breaker.integration in self._breakers:
             self._breakers[breaker.integration] = breaker
             if not owed:
                 self._emergency.pop(breaker.integration, None)
-            self._evaluate([breaker.integration])
+            self._evaluate(self.specs.keys() & {breaker.integration})
 
     def pause_now(self, integration: str, reason: str) -> None:
         """Show a pause before the journal has it (never a release). It stays until `publish`."""
-        if integration in self.specs:
+        if integration in self._breakers:
             self._emergency.setdefault(integration, (reason, time.time()))
-            self._evaluate([integration])
+            self._evaluate(self.specs.keys() & {integration})
 
     def saw_head(self, chain: str, position: Position, timestamp: float) -> None:
         """A verified head was processed just now."""
@@ -166,6 +169,18 @@ class FlagBoard:
         self._hidden[chain] = dict(why)
         self._evaluate(self.specs)
         return True
+
+    def doubt(self, chain: str, why: str) -> bool:
+        """Nothing of this chain can be vouched for, whatever its heads say; an empty reason ends it. Is that news?"""
+        if self._doubts.get(chain, "") == why:
+            return False
+        self._doubts[chain] = why
+        self._evaluate(self.specs)
+        return True
+
+    def internal(self, integration: str) -> Flag:
+        """The flag of one that is ours alone, evaluated now; no other door has it."""
+        return self._flag(self._inner[integration], time.monotonic(), time.time())
 
     def weigh(self, chain: str, odds: Callable[[int], Odds]) -> None:
         """From now on this says how likely a block of the chain is to be taken back, by its depth."""
@@ -218,7 +233,7 @@ class FlagBoard:
             return sight.why or f"no new head within {spec.blind_after:g} s"
         if sight.observed is not None and wall - sight.observed.time > spec.blind_after:
             return f"catching up: the newest processed head is {wall - sight.observed.time:.0f} s old"
-        return self._hidden.get(spec.chain, {}).get(spec.integration, "")
+        return self._hidden.get(spec.chain, {}).get(spec.integration, "") or self._doubts.get(spec.chain, "")
 
     def _reorg(self, chain: str, breaker: Breaker, observed: Observed | None) -> Odds | None:
         odds = self._odds.get(chain)

@@ -12,6 +12,8 @@ from detectors.events import Position, Stage
 HUMAN = "human:"
 SERVICE = "service:"
 DETECTOR = "detector:"
+INTERNAL = "canary:"
+"""How the integrations begin that are ours alone; no configured id can, and no door lists them."""
 UNMINED = frozenset((Stage.PENDING, Stage.PRECONFIRMED))
 """Stages that no block vouches for."""
 _STRENGTH = {stage: rank for rank, stage in enumerate(Stage)}
@@ -128,6 +130,15 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     def pauses(self) -> bool:
         """Does it stop what may have been usable before?"""
         return any(hold.stops for hold in self.place) and self.after in {State.OPEN, State.FORCED_OPEN}
+
+
+def internal(integration: str) -> bool:
+    """Is this one of ours, which nobody is told of?
+
+    >>> internal("canary:eip155:1"), internal("canary")
+    (True, False)
+    """
+    return integration.startswith(INTERNAL)
 
 
 def milder(a: Level, b: Level) -> bool:

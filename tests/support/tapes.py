@@ -74,6 +74,7 @@ async def staged(folder: Path) -> Incident:
         (attack,) = show.stage.attacks
         config = settings(folder, show.anvil.ws, watch=attack.victim, blind_after="30s")
         config["chains"]["test"]["snapshot_every"] = 3
+        config["canary"] = {"enabled": False}  # proofs of life have tapes of their own in tests/monitor/test_canary.py
         options = ("--tape", str(folder / "show.tape.gz"))
         async with Daemon(folder, config, *options) as daemon:
             await show.mine()
