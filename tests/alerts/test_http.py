@@ -1,5 +1,6 @@
 """Posting to a receiver: what counts as the open internet, and that nobody is led astray."""
 
+import asyncio
 import ipaddress
 import socket
 from collections.abc import AsyncIterator
@@ -68,3 +69,39 @@ async def test_a_session_can_be_used_again_after_it_was_closed(poster: Poster) -
         await poster.close()
         await poster.post(hook.url, b"2", {})
     assert [got.body for got in hook.received] == [b"1", b"2"]
+
+
+async def test_a_name_that_changes_its_mind_between_check_and_connection_reaches_nobody_inside(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop = asyncio.get_running_loop()
+    told: list[str] = []
+
+    async def two_faced(_host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        told.append("203.0.114.7" if not told else "127.0.0.1")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (told[-1], port))]
+
+    monkeypatch.setattr(loop, "getaddrinfo", two_faced)
+    async with receiver() as inner:
+        port = inner.url.split(":")[2].partition("/")[0]
+        for _ in range(3):  # public at first, inside from then on, as a rebinding name server answers
+            poster = Poster(allow_private=False, timeout=0.3)
+            with pytest.raises(DeliveryFailed):
+                await poster.post(f"http://rebound.example:{port}/hook", b"{}", {})
+            await poster.close()
+    assert (told[0], "127.0.0.1" in told, inner.received) == ("203.0.114.7", True, [])
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["2130706433", "127.1", "0x7f.1", "0177.0.0.1", "0x7f000001", "017700000001", "0", "[::ffff:127.0.0.1]", "[::1]", "localhost",
+     "127.0.0.1.", "\u2460\u2461\u2466.0.0.1", "127\u30020\u30020\u30021"],
+)  # fmt: skip
+async def test_no_way_of_writing_loopback_reaches_it(host: str) -> None:
+    async with receiver() as inner:
+        port = inner.url.split(":")[2].partition("/")[0]
+        poster = Poster(allow_private=False, timeout=1.0)
+        with pytest.raises(DeliveryFailed) as failed:
+            await poster.post(f"http://{host}:{port}/hook", b"{}", {})
+        await poster.close()
+    assert (failed.value.permanent, inner.received) == (True, [])

@@ -1,0 +1,124 @@
+"""From exec to the first right answer, and from an order to its acknowledgement: a real `seawall run`, its node dead.
+
+The flag of a paused integration must say `pause` before any node was dialled; a cold interpreter is part of the time. One JSON
+object: restarts, the processor time in them (what a busy machine does not stretch) and a bare `python -c pass` in seconds;
+acknowledgements in milliseconds beside a bare fdatasync.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from monitor.demo.anvil import free_port
+from tests.support.daemon import TOKEN, Daemon, settings
+
+
+def quantile(values: list[float], q: float) -> float:
+    """The value below which this share lies."""
+    return sorted(values)[min(len(values) - 1, int(q * len(values)))]
+
+
+def told(values: list[float], digits: int) -> dict[str, float]:
+    """Median, p99 and worst."""
+    shown = {"p50": statistics.median(values), "p99": quantile(values, 0.99), "max": max(values)}
+    return {name: round(value, digits) for name, value in shown.items()}
+
+
+async def first_answer(daemon: Daemon, state: str) -> float:
+    """Seconds until the flag read `state`, asked over a connection of its own each time."""
+    host, _, port = daemon.read.removeprefix("http://").rpartition(":")
+    began = time.perf_counter()
+    await daemon.start()
+    while True:
+        try:
+            reader, writer = await asyncio.open_connection(host, int(port))
+        except OSError:
+            await asyncio.sleep(0.002)
+            continue
+        writer.write(b"GET /v1/flags/vault HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        said = await reader.read()
+        writer.close()
+        if f'"state":"{state}"'.encode() in said:
+            return time.perf_counter() - began
+        await asyncio.sleep(0.002)
+
+
+def processor(daemon: Daemon) -> float:
+    """Seconds of processor time that the process has used so far."""
+    assert daemon.process is not None
+    fields = Path(f"/proc/{daemon.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def bare() -> float:
+    """Seconds of an interpreter that does nothing."""
+    began = time.perf_counter()
+    await (await asyncio.create_subprocess_exec(sys.executable, "-c", "pass")).wait()
+    return time.perf_counter() - began
+
+
+def syncs(folder: Path, count: int) -> list[float]:
+    """Milliseconds of a small write and its fdatasync on the same disk."""
+    took = []
+    with (folder / "bare").open("wb", buffering=0) as file:
+        for _ in range(count):
+            began = time.perf_counter()
+            file.write(b"x" * 4096)
+            os.fdatasync(file.fileno())
+            took.append((time.perf_counter() - began) * 1000)
+    return took
+
+
+async def acknowledgements(daemon: Daemon, count: int) -> list[float]:
+    """Milliseconds from an order sent to its answer, one after the other, slow enough for the budget of a token."""
+    took = []
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with aiohttp.ClientSession(headers=headers) as http:
+        for number in range(count):
+            body = {"reason": f"drill {number}"}
+            began = time.perf_counter()
+            async with http.post(f"{daemon.admin}/v1/integrations/vault/pause", json=body) as answer:
+                done = await answer.json()
+            took.append((time.perf_counter() - began) * 1000)
+            assert (answer.status, done["state"], done["pending"]) == (200, "pause", False), done
+            await asyncio.sleep(0.2)
+    return took
+
+
+async def measure(restarts: int, orders: int) -> dict[str, Any]:
+    """Both, on one journal."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        daemon = Daemon(folder, settings(folder, f"ws://127.0.0.1:{free_port()}"))
+        async with daemon:
+            await daemon.until("unknown")
+            acks = await acknowledgements(daemon, orders)
+            disk = syncs(folder, orders)
+            starts, used, bares = [], [], []
+            for _ in range(restarts):
+                await daemon.kill()
+                starts.append(await first_answer(daemon, "pause"))
+                used.append(processor(daemon))
+                bares.append(await bare())
+        return {
+            "restart_to_pause_s": told(starts, 3), "processor_s": told(used, 3),
+            "python_alone_s": told(bares, 3), "restarts": restarts,
+            "pause_acknowledged_ms": told(acks, 2), "fdatasync_alone_ms": told(disk, 2), "orders": orders,
+        }  # fmt: skip
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--restarts", type=int, default=10)
+    parser.add_argument("--orders", type=int, default=200)
+    given = parser.parse_args()
+    print(json.dumps(asyncio.run(measure(given.restarts, given.orders))))
