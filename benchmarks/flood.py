@@ -133,6 +133,19 @@ class Bench:
             lines = (await answer.text()).splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name + "{") and label in line)
 
+    async def reckoning(self) -> dict[str, float]:
+        """What became of every pending call, by the daemon's metrics: came, each end, open. Exits when they do not add up."""
+        async with self.observer.http.get(f"{self.observer.url}/metrics") as answer:
+            lines = [line for line in (await answer.text()).splitlines() if line.startswith("seawall_pending_calls_")]
+        found = {}
+        for line in lines:
+            name, value = line.rsplit(" ", 1)
+            end = name.split('end="')[1].split('"')[0] if "ended" in name else "came" if "total{" in name else "open"
+            found[end] = float(value)
+        if found["came"] != sum(value for end, value in found.items() if end != "came"):
+            sys.exit(f"pending calls were lost: {found}")
+        return found
+
     async def lane(self, attacks: Sequence[Attack], calls: int, bombs: int) -> Lane:
         """Attacks one after another, each after its share of the weather came down."""
         found = Lane()
@@ -189,8 +202,9 @@ async def run(calls: int, bombs: int, each: int, which: Sequence[str] = WEATHER)
         for number, (name, (many, slow)) in enumerate(weather.items()):
             mine = attacks[2 * each * number : 2 * each * (number + 1)]
             lanes[name] = _told(await bench.lane(mine, many, slow))
+        reckoning = await bench.reckoning()
         unjudged = {r: await bench.metric("seawall_unjudged_total", f'reason="{r}"') for r in ("shed", "late", "oversize")}
-    return {"benchmark": "flood", "calls": calls, "bombs": bombs, "lanes": lanes, "unjudged": unjudged}
+    return {"benchmark": "flood", "calls": calls, "bombs": bombs, "lanes": lanes, "reckoning": reckoning, "unjudged": unjudged}
 
 
 def _told(lane: Lane) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import structlog
 from alerts.outbox import SqliteOutbox
 from alerts.pager import Pager
 from detectors.events import Tick
-from monitor import canary, metrics, sentry
+from monitor import canary, metrics, pulse, sentry
 from monitor.api.reload import Reloads
 from monitor.api.server import Listener, admin_app, read_app
 from monitor.api.tokens import Tokens, configured
@@ -169,6 +169,7 @@ class Seawall:
             running = [
                 tasks.create_task(keep("ticks", lambda: self._ticks(judging, desk, notices))),
                 tasks.create_task(keep("notices", notices.run)),
+                tasks.create_task(keep("pulse", pulse.run)),
                 tasks.create_task(keep("checkpoints", checkpoints.run)),
                 tasks.create_task(keep("reloads", self.reloads.run)),
                 tasks.create_task(keep("sanctions", lambda: screening.run(judging.take))),

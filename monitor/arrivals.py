@@ -9,7 +9,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from typing import Protocol
+from functools import partial
 
 import msgspec
 import structlog
@@ -18,8 +18,8 @@ from detectors.events import Gap, Position, Stage, Transaction, Unjudged
 from detectors.execution import Execution
 from monitor import metrics
 from monitor.afresh import Afresh
+from monitor.asking import Asking, Connection
 from monitor.attention import Attention
-from monitor.errors import NodeBusy, NodeError
 from monitor.feeds.executions import LATE, OVERSIZE, UNREACHABLE, Executions
 from monitor.feeds.flashblocks import Flashblocks
 from monitor.feeds.pending import Pending
@@ -27,18 +27,21 @@ from monitor.judging import Judging
 from monitor.newest import Newest
 from monitor.places import Places
 from monitor.reckoning import JUDGED, MINED, UNDERPRICED, Reckoning
-from monitor.turns import Turns
+from monitor.turns import Kind, Turns
 
 log = structlog.get_logger()
 
-NEAR_AT_ONCE, FAR_AT_ONCE = 4, 3
-"""Pending transactions simulated at once: those with a visible reason to touch a watched contract, and all others."""
+AT_ONCE = {Kind.NEAR: 4, Kind.FAR: 3, Kind.SLOW: 1}
+"""Pending transactions simulated at once: those that may touch a watched contract, others, and what was too slow before."""
 
 WAITING = 20_000
 """Pending transactions that may wait to be simulated; beyond, they are shed and counted as unjudged."""
 
-TRIES = {True: 3, False: 2}
-"""How often a near one, and another, that is too late is tried: quickly, when no near one waits, and at last in all its time."""
+TRIES = 2
+"""How often one that is too late by its own fault is tried: among others, and then by itself, in all its time."""
+
+PATIENT = 4.0
+"""So many times what is long for the node is given to one of those with no visible reason to touch what is watched."""
 
 EXCUSES = 5
 """How often it may fail by another's fault."""
@@ -52,41 +55,25 @@ QUICK = 0.1
 TRANSFER_GAS = 21_000
 """Gas of a plain payment; who allows more and sends no data may be calling a contract's fallback."""
 
-LOOKS_EVERY = 0.05
-"""Seconds between looks at whether one that is in flight holds up others."""
-
-RECONNECT_WITHIN = 2.0
-"""Seconds that a simulation cut off waits for its connection to come back."""
-
 SHED, ERROR = "shed", "error"
 """The reasons of those given up because more came than is judged in time, and of those on which we ourselves failed."""
 
 _COSTLY = frozenset((LATE, OVERSIZE, UNREACHABLE))
 
 
-class Connection(Protocol):
-    """What simulations are asked on."""
-
-    async def ready(self) -> object:
-        """Wait until it is open."""
-
-    def drop(self, error: NodeError) -> None:
-        """End it: another one is made."""
-
-
 class Arrivals:
     """Judges what is pending. `watched` are the chain's watched contracts.
 
-    What may touch one of them is simulated on `connection`, all else on `aside`: nodes answer a connection's questions one after
-    another, and a trace made to be slow must not stand in an attack's way.
+    What may touch one of them is simulated on the first of the `connections`, all else on the second, and on the third what was
+    too slow before: nodes answer a connection's questions one after another, and a trace made to be slow must not stand in an
+    attack's way.
     """
 
     def __init__(
         self,
         pending: Pending,
         executions: Executions,
-        connection: Connection,
-        aside: Connection,
+        connections: tuple[Connection, Connection, Connection],
         judging: Judging,
         newest: Newest,
         watched: frozenset[str],
@@ -94,7 +81,6 @@ class Arrivals:
         self.chain = newest.chain
         self.pending = pending
         self.executions = executions
-        self._connections = {True: connection, False: aside}
         self.judging = judging
         self.newest = newest
         self.watched = watched
@@ -104,7 +90,12 @@ class Arrivals:
         self.flashblocks: Flashblocks | None = None
         """The block being built, where the chain shows it."""
         self._turns = Turns(WAITING)
-        self._places = {True: Places(NEAR_AT_ONCE), False: Places(FAR_AT_ONCE)}
+        self._asking = {
+            kind: Asking(
+                connection, executions, Places(AT_ONCE[kind]), partial(self._turns.waits, kind), partial(self._patience, kind)
+            )
+            for kind, connection in zip(Kind, connections, strict=True)
+        }
         self.reckoning = Reckoning(self.chain)
         self._afresh = Afresh()
         self._tries: dict[str, int] = {}
@@ -114,8 +105,6 @@ class Arrivals:
         self._flying: set[str] = set()
         self._retry: set[str] = set()
         """Of those in flight, which are to be offered again as soon as they are done."""
-        self._hurried: set[str] = set()
-        """Of those in flight, for whose sake, or rather without it, the connection was ended."""
         self._repeated: set[str] = set()
         """Those whose verdict was too old when it came: once on end."""
 
@@ -125,8 +114,8 @@ class Arrivals:
             tasks.create_task(self._arrive(), name=f"{self.chain}/pending")
             if self.flashblocks is not None:
                 tasks.create_task(self._promised(self.flashblocks), name=f"{self.chain}/flashblocks")
-            tasks.create_task(self._simulate_all(near=True), name=f"{self.chain}/simulations")
-            tasks.create_task(self._simulate_all(near=False), name=f"{self.chain}/simulations aside")
+            for kind in Kind:
+                tasks.create_task(self._simulate_all(kind), name=f"{self.chain}/simulations/{kind}")
 
     @property
     def waiting(self) -> int:
@@ -183,8 +172,7 @@ class Arrivals:
         if tx.id in self._flying:
             self._retry.add(tx.id)
             return
-        tries, near = self._tries.get(tx.id, 0), self.attention.near(tx)
-        self._turns.offer(tx, near=near and tries < TRIES[near] - 1, slow=tries > 0)
+        self._turns.offer(tx, near=self.attention.near(tx), slow=tx.id in self._tries)
         metrics.QUEUE_DEPTH.labels("simulate").set(self._turns.size)
 
     async def _tell_lost(self) -> None:
@@ -205,13 +193,14 @@ class Arrivals:
                 unjudged = Unjudged(chain=self.chain, at=now, id=tx.id, stage=tx.stage, reason=SHED, touches=touches)
                 await self.judging.take(unjudged)
 
-    async def _simulate_all(self, *, near: bool) -> None:
+    async def _simulate_all(self, kind: Kind) -> None:
         """A few side by side, in turn."""
-        places = self._places[near]
+        asking = self._asking[kind]
+        places = asking.places
 
         async def one(tx: Transaction) -> None:
             try:
-                if (end := await self._simulate(tx, near=near)) is not None:
+                if (end := await self._simulate(tx, asking)) is not None:
                     self.reckoning.ended(tx.id, end)
                     self._forgive(tx.id)
             except Exception as error:
@@ -221,9 +210,8 @@ class Arrivals:
                 self._forgive(tx.id)
                 await self._unjudged(tx, ERROR)
             finally:
-                places.leave(tx.id)
+                asking.done(tx.id)
                 self._flying.discard(tx.id)
-                self._hurried.discard(tx.id)
                 self._turns.done(tx)
                 if tx.id in self._retry:
                     self._retry.discard(tx.id)
@@ -231,9 +219,9 @@ class Arrivals:
 
         async with asyncio.TaskGroup() as tasks:
             while True:
-                await self._connections[near].ready()
+                await asking.connection.ready()
                 await places.room()
-                tx = await self._turns.take(near=near)
+                tx = await self._turns.take(kind)
                 self._flying.add(tx.id)
                 await self._tell_lost()
                 await places.room()
@@ -241,26 +229,36 @@ class Arrivals:
                 metrics.QUEUE_DEPTH.labels("simulate").set(self._turns.size)
                 tasks.create_task(one(tx), name=f"{self.chain}/simulate")
 
-    def _fails(self, tx: Transaction, reason: str, *, near: bool) -> bool:
+    def _fails(self, tx: Transaction, reason: str, asking: Asking) -> bool:
         """It was too late or too long. Is that the end? Else it is tried once more.
 
         May it have been another's fault, then it does not count, a few times: nodes answer one after another, so it was the fault
         of the first of those in flight. One that was late by its own comes last from now on, and has all of its time only when it
         is tried the last time.
         """
-        places = self._places[near]
+        places = asking.places
         beside = places.failed(tx.id)
-        excused = tx.id not in self._hurried and (reason == UNREACHABLE or (beside and not places.busy_with(tx.id)))
+        excused = tx.id not in asking.hurried and (reason == UNREACHABLE or (beside and not places.busy_with(tx.id)))
         if excused and self._excused[tx.id] < EXCUSES:
             self._excused[tx.id] += 1
             self._retry.add(tx.id)
             return False
         self._blame(tx)
         tries = self._tries[tx.id] = self._tries.get(tx.id, 0) + 1
-        if (beside or reason != OVERSIZE) and tries < TRIES[self.attention.near(tx)]:
+        if (beside or reason != OVERSIZE) and tries < TRIES:
             self._retry.add(tx.id)
             return False
         return True
+
+    def _patience(self, kind: Kind) -> float:
+        """Seconds given to one while others wait: what is long for the node now. Who comes apart has all its time.
+
+        Whom we leave the node alone with, it still works on: so it is done once, not again and again.
+        """
+        known = [long for fast in (Kind.NEAR, Kind.FAR) if (long := self._asking[fast].places.long) is not None]
+        if not known or kind is Kind.SLOW:
+            return math.inf
+        return max(known) * (1.0 if kind is Kind.NEAR else PATIENT)
 
     def _forgive(self, tx_id: str) -> None:
         """It ended: how often it was tried is of no use any more."""
@@ -272,7 +270,7 @@ class Arrivals:
         contract = () if tx.to is None or self.attention.needs(tx.to) else (tx.to,)
         self._turns.blame(tx.sender, *contract)
 
-    async def _simulate(self, tx: Transaction, *, near: bool) -> str | None:
+    async def _simulate(self, tx: Transaction, asking: Asking) -> str | None:
         """Simulate on the newest head and judge. How it ended, None when it is tried again."""
         head = self.newest.position or await self.newest.settled()
         if tx.stage is Stage.PENDING and not executable(tx, self.newest.base_fee):
@@ -281,9 +279,9 @@ class Arrivals:
             return UNDERPRICED
         before = self.pending.before(tx)
         began = time.monotonic()
-        first = await self._simulated(tx, head, before, near=near)
+        first = await asking.simulated(tx, head, before)
         if isinstance(first, Unjudged):
-            if first.reason in _COSTLY and not self._fails(tx, first.reason, near=near):
+            if first.reason in _COSTLY and not self._fails(tx, first.reason, asking):
                 return None
             await self._unjudged(tx, first.reason, first.touches)
             return first.reason
@@ -293,7 +291,7 @@ class Arrivals:
         if judged.wants and not judged.trips:
             await self._look_again(first, head, tx, before)
         if not judged.trips:
-            touches = near or any(frame.ctx in self.watched for frame in first.frames)
+            touches = self.attention.near(tx) or any(frame.ctx in self.watched for frame in first.frames)
             self._stands(tx, head, near=touches and time.monotonic() - began < QUICK)
         if tx.id in self.judging.pipeline.pending_holds().get(self.chain, ()):
             self.pending.track(tx.id)
@@ -313,48 +311,6 @@ class Arrivals:
         metrics.UNJUDGED.labels(self.chain, reason).inc()
         named = tuple(dict.fromkeys((*touches, *self.attention.named(tx))))
         await self.judging.take(Unjudged(chain=self.chain, at=tx.at, id=tx.id, stage=tx.stage, reason=reason, touches=named))
-
-    async def _simulated(
-        self, tx: Transaction, head: Position, before: Sequence[Transaction], *, near: bool
-    ) -> Execution | Unjudged:
-        """Once more after a reconnect: another's trace, too long for any connection, may have ended ours under us."""
-        places, loop = self._places[near], asyncio.get_running_loop()
-        began = loop.time()
-        first = await self._in_time(tx, head, before, near=near)
-        if isinstance(first, Execution):
-            places.answered(loop.time() - began)
-        if isinstance(first, Execution) or first.reason != UNREACHABLE:
-            return first
-        if tx.id in self._hurried:
-            return msgspec.structs.replace(first, reason=LATE)
-        try:
-            async with asyncio.timeout(RECONNECT_WITHIN):
-                await self._connections[near].ready()
-        except TimeoutError:
-            return first
-        places.again()
-        again = await self._in_time(tx, head, before, near=near)
-        return msgspec.structs.replace(again, reason=LATE) if tx.id in self._hurried and isinstance(again, Unjudged) else again
-
-    async def _in_time(
-        self, tx: Transaction, head: Position, before: Sequence[Transaction], *, near: bool
-    ) -> Execution | Unjudged:
-        """Simulated, and hurried past as soon as others wait for one that is long in coming."""
-        asked = asyncio.create_task(self.executions.simulate(tx, head, before, aside=not near), name=f"{self.chain}/{tx.id}")
-        try:
-            while not (await asyncio.wait((asked,), timeout=LOOKS_EVERY))[0]:
-                self._hurry(tx, near=near)
-            return asked.result()
-        finally:
-            asked.cancel()
-
-    def _hurry(self, tx: Transaction, *, near: bool) -> None:
-        """This one is long in coming. If the node is at work on it, and others wait: leave the node alone, ask them elsewhere."""
-        places, last = self._places[near], self._tries.get(tx.id, 0) >= TRIES[self.attention.near(tx)] - 1
-        long = places.long or self._places[not near].long or math.inf
-        if places.busy_with(tx.id) and places.works >= long and not last and (places.shared or self._turns.waits(near=near)):
-            self._hurried.add(tx.id)
-            self._connections[near].drop(NodeBusy("a simulation took too long with others behind it"))
 
     async def _look_again(self, first: Execution, head: Position, tx: Transaction, before: Sequence[Transaction]) -> None:
         found = await self.executions.storage(first, head, tx, before)

@@ -226,7 +226,6 @@ class ChainLife:
                 nodes.simulations,
                 chain.id,
                 contexts,
-                aside=nodes.aside,
                 slow=Insistent(nodes.traces, TRACE_WITHIN),
                 rows=capabilities.rows,
             ),

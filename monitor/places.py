@@ -9,7 +9,7 @@ import asyncio
 CAREFUL = 10.0
 """Seconds with a single place after somebody was too late or too long."""
 
-LONG, LONGER = 0.25, 8.0
+LONG, LONGER = 0.3, 8.0
 """What is long: so many seconds, or so many times what the quickest answers take, whichever is more."""
 
 INSTANT = 0.005

@@ -1,11 +1,14 @@
 """A row of pending transactions: one of a sender's at a time, the turn going by sender and by what is at stake. Pure.
 
+Where anyone can be as many senders as they like, and each costs much, the turn goes by the contract that is called instead.
+
 By sender alone, thousands of fresh senders would keep an attack waiting behind all of theirs; by stake alone, whoever shows much
 money would keep everybody else from ever being judged. So both go, one after the other.
 """
 
 import heapq
 from collections import OrderedDict
+from collections.abc import Callable
 from itertools import count
 
 from detectors.events import Transaction
@@ -37,10 +40,21 @@ class _Sender:
         return self.by_stake[0] if self.by_stake else None
 
 
-class Row:
-    """Who waits in one row. Every operation takes logarithmic time, however long the row is."""
+def by_sender(tx: Transaction) -> str:
+    """Whose turn it is, by sender."""
+    return tx.sender
 
-    def __init__(self) -> None:
+
+def by_contract(tx: Transaction) -> str:
+    """Whose turn it is, by the contract that is called; a creation's, by sender."""
+    return tx.to or tx.sender
+
+
+class Row:
+    """Who waits in one row. `whose` turn one is. Every operation takes logarithmic time, however long the row is."""
+
+    def __init__(self, whose: Callable[[Transaction], str] = by_sender) -> None:
+        self._owner = whose
         self._senders: dict[str, _Sender] = {}
         self._turns: OrderedDict[str, None] = OrderedDict()
         """Senders that may go, who waited longest first."""
@@ -57,16 +71,18 @@ class Row:
         """Let it wait; the one given up where its sender has more than `MOST_OF_ONE`."""
         if tx.id in self._whose:
             return None
-        sender = self._senders.setdefault(tx.sender, _Sender())
+        owner = self._owner(tx)
+        sender = self._senders.setdefault(owner, _Sender())
         number = next(self._number)
         sender.waiting[tx.id] = tx
-        self._whose[tx.id] = tx.sender
+        self._whose[tx.id] = owner
         heapq.heappush(sender.by_stake, (-stake(tx), number, tx.id))
         heapq.heappush(self._least, (stake(tx), number, tx.id))
-        lost = min(sender.waiting.values(), key=stake) if len(sender.waiting) > MOST_OF_ONE else None
+        full = self._owner is by_sender and len(sender.waiting) > MOST_OF_ONE
+        lost = min(sender.waiting.values(), key=stake) if full else None
         if lost is not None:
             self.forget(lost.id)
-        self._list(tx.sender, sender)
+        self._list(owner, sender)
         self._tidy()
         return lost
 
@@ -85,8 +101,9 @@ class Row:
         sender.flying = True
         return tx
 
-    def done(self, name: str) -> None:
+    def done(self, tx: Transaction) -> None:
         """The sender's transaction is no longer in flight: its next may go, after those who wait already."""
+        name = self._owner(tx)
         if (sender := self._senders.get(name)) is not None:
             sender.flying = False
             self._list(name, sender)

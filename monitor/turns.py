@@ -1,17 +1,18 @@
 """Whose turn it is: pending transactions wait in four rows, so that no flood keeps an attack from being judged in time.
 
-Near: what has a visible reason to touch a watched contract. Far: everything else. Near and far have places of their own, so that
-neither waits for the other. What was costly (too late, too long), or has to do with who was, comes after everyone else, one at a
-time: the near ones of it when no other near one waits, the rest when nobody does. And of a contract never simulated before only
-one goes at once: traces made to be slow can then hold one place, not all.
+Near: what has a visible reason to touch a watched contract. Far: everything else. Slow: what was costly (too late, too long), or
+has to do with who was; near ones first, contract by contract. Each kind has places of its own, so
+that none waits for another. And of a contract never simulated before only one goes at once: traces made to be slow can then hold
+one place, not all.
 """
 
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Iterable
+from enum import StrEnum
 
 from detectors.events import Transaction
-from monitor.rows import Row
+from monitor.rows import Row, by_contract
 
 AT_A_TIME = 64
 """Transactions moved from one row to another before others have a turn: half a millisecond's worth."""
@@ -20,12 +21,20 @@ REMEMBERED = 10_000
 """Costly accounts remembered, and contracts that were not; beyond, the oldest is forgotten."""
 
 
+class Kind(StrEnum):
+    """Which turns somebody takes."""
+
+    NEAR = "near"
+    FAR = "far"
+    SLOW = "slow"
+
+
 class Turns:
     """Holds `capacity` transactions; beyond, that with least at stake is given up: a costly one, else a far, else a near one."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self._near, self._far, self._slow, self._last = Row(), Row(), Row(), Row()
+        self._near, self._far, self._slow, self._last = Row(), Row(), Row(by_contract), Row(by_contract)
         self._rows = (self._last, self._slow, self._far, self._near)
         """All, in the order in which they give up."""
         self._flying: dict[str, Row] = {}
@@ -37,8 +46,7 @@ class Turns:
         self._costly: OrderedDict[str, None] = OrderedDict()
         self._proven: OrderedDict[str, None] = OrderedDict()
         self._lost: list[Transaction] = []
-        self._changed = {True: asyncio.Event(), False: asyncio.Event()}
-        """For who takes near ones, and for who takes others."""
+        self._changed = {kind: asyncio.Event() for kind in Kind}
 
     @property
     def size(self) -> int:
@@ -47,8 +55,8 @@ class Turns:
 
     def offer(self, tx: Transaction, *, near: bool = False, slow: bool = False) -> None:
         """Let it wait for its turn; `slow`: it was too slow before."""
-        slow = slow or self._is_costly(tx)
-        row = (self._slow if slow else self._near) if near else self._last if slow else self._far
+        costly = slow or self._is_costly(tx)
+        row = (self._slow if costly else self._near) if near else self._last if costly else self._far
         if tx.id not in self._behind:
             for other in self._rows:
                 if other is not row:
@@ -57,34 +65,32 @@ class Turns:
         while self.size > self.capacity and (lost := self._give_up()) is not None:
             self._lost.append(lost)
 
-    async def take(self, *, near: bool = False) -> Transaction:
-        """The next in turn, of the near or of the others; its sender has no other of that row until `done`. One waits a kind."""
-        row = self._near if near else self._far
-        while (tx := self._next(near=near)) is None:
-            if self._free[row]:
+    async def take(self, kind: Kind) -> Transaction:
+        """The next in turn of this kind; its sender has no other of that row until `done`. One waits a kind."""
+        while (tx := self._next(kind)) is None:
+            if self._more(kind):
                 await asyncio.sleep(0)
                 continue
-            self._changed[near].clear()
-            await self._changed[near].wait()
+            self._changed[kind].clear()
+            await self._changed[kind].wait()
         return tx
 
-    def take_now(self, *, near: bool = False) -> Transaction | None:
+    def take_now(self, kind: Kind) -> Transaction | None:
         """As `take`; None when nobody may go."""
-        row = self._near if near else self._far
-        while (tx := self._next(near=near)) is None and self._free[row]:
+        while (tx := self._next(kind)) is None and self._more(kind):
             pass
         return tx
 
-    def waits(self, *, near: bool) -> bool:
-        """Does anyone wait who was not costly?"""
-        return len(self._near if near else self._far) > 0
+    def waits(self, kind: Kind) -> bool:
+        """Does anyone of this kind wait?"""
+        return any(map(len, self._of(kind)))
 
     def done(self, tx: Transaction) -> None:
         """It was simulated."""
         if (row := self._flying.pop(tx.id, None)) is not None:
-            if tx.to is not None and (behind := self._tried.pop((row, tx.to), None)):
+            if tx.to is not None and row in self._free and (behind := self._tried.pop((row, tx.to), None)):
                 self._free[row].append(behind)
-            row.done(tx.sender)
+            row.done(tx)
         for changed in self._changed.values():
             changed.set()
 
@@ -114,28 +120,35 @@ class Turns:
         lost, self._lost = self._lost, []
         return lost
 
-    def _next(self, *, near: bool) -> Transaction | None:
+    def _of(self, kind: Kind) -> tuple[Row, ...]:
+        return {Kind.NEAR: (self._near,), Kind.FAR: (self._far,), Kind.SLOW: (self._slow, self._last)}[kind]
+
+    def _more(self, kind: Kind) -> bool:
+        return any(self._free.get(row) for row in self._of(kind))
+
+    def _next(self, kind: Kind) -> Transaction | None:
         """Who goes next, among those who wait in the rows and the first few of the freed."""
-        first, then = (self._near, self._slow) if near else (self._far, self._last)
-        self._let_in(first)
+        if kind is Kind.SLOW:
+            return next((tx for row in self._of(kind) if (tx := self._fly(row)) is not None), None)
+        row, then = (self._near, self._slow) if kind is Kind.NEAR else (self._far, self._last)
+        self._let_in(row)
         for _ in range(AT_A_TIME):
-            if (tx := first.take()) is None:
-                break
+            if (tx := row.take()) is None:
+                return None
             if self._is_costly(tx):  # since it was offered, its sender or contract has cost too much
-                first.done(tx.sender)
+                row.done(tx)
                 self._put(then, tx)
-            elif tx.to is not None and tx.to not in self._proven and not self._first_of(first, tx, tx.to):
-                first.done(tx.sender)
+            elif tx.to is not None and tx.to not in self._proven and not self._first_of(row, tx, tx.to):
+                row.done(tx)
             else:
-                self._flying[tx.id] = first
+                self._flying[tx.id] = row
                 return tx
-        else:
-            self._free[first].append(OrderedDict())  # there may be more: come again
-            return None
-        if then in self._flying.values() or self._free[first]:
-            return None
-        if (tx := then.take()) is not None:
-            self._flying[tx.id] = then
+        self._free[row].append(OrderedDict())  # there may be more: come again
+        return None
+
+    def _fly(self, row: Row) -> Transaction | None:
+        if (tx := row.take()) is not None:
+            self._flying[tx.id] = row
         return tx
 
     def _let_in(self, row: Row) -> None:

@@ -108,7 +108,7 @@ class ChainWatch:
         self.judges = judges
         self.newest = Newest(chain)
         self.arrivals = Arrivals(
-            feeds.pending, feeds.executions, nodes.simulations, nodes.aside, judging, self.newest, self.watched
+            feeds.pending, feeds.executions, (nodes.simulations, nodes.aside, nodes.slow), judging, self.newest, self.watched
         )
         self.overheard: Callable[[BlockData | Reverted], None] = lambda _: None
         """Told of every block once it was judged, and of what was reverted; it must not raise, nor take time."""

@@ -40,12 +40,14 @@ ANSWERS_WITHIN = 1.0
 """Seconds the first answer of a connection may take; doubles with each try until the node is given the longest."""
 LONGEST_ANSWER = 8.0
 LANES = {
-    "heads": 64 * MIB, "pending": 4 * MIB, "requests": 64 * MIB, "simulations": 9 * MIB, "aside": 9 * MIB, "traces": 32 * MIB
+    "heads": 64 * MIB, "pending": 4 * MIB, "requests": 64 * MIB, "simulations": 9 * MIB, "aside": 9 * MIB, "slow": 9 * MIB,
+    "traces": 32 * MIB,
 }  # fmt: skip
 """The longest message each connection takes: logs and traces are long, a pending transaction is not.
 
 Simulations have connections of their own: a pending transaction whose trace is longer than we take ends the connection it was
-asked on, and one that takes long holds up what was asked there after it. So `aside` is for those that nobody has to wait for.
+asked on, and one that takes long holds up what was asked there after it. So `aside` is for those with no reason to touch anything
+watched, and `slow` for those that were too slow before.
 """
 
 
@@ -265,7 +267,7 @@ class LinkState(msgspec.Struct, frozen=True):
 
 
 class Link:
-    """One node's six lanes. `chain` is CAIP-2 (`eip155:N`), `provider` the node's name in the configuration.
+    """One node's seven lanes. `chain` is CAIP-2 (`eip155:N`), `provider` the node's name in the configuration.
 
     `checkpoint` is a block it must have, `rate` the calls a second its plan allows. `changed` is called whenever one of them came
     up or went down.
@@ -281,7 +283,7 @@ class Link:
         self.provider = provider
         self.changed: Callable[[], None] = lambda: None
         self._url = url
-        self.heads, self.pending, self.requests, self.simulations, self.aside, self.traces = (
+        self.heads, self.pending, self.requests, self.simulations, self.aside, self.slow, self.traces = (
             Lane(name, url, identity=self.identity, pace=pace, chain=chain, provider=provider, pulse=pulse, changed=self._changed)
             for name in LANES
         )
@@ -289,7 +291,7 @@ class Link:
     @property
     def lanes(self) -> tuple[Lane, ...]:
         """All of them."""
-        return self.heads, self.pending, self.requests, self.simulations, self.aside, self.traces
+        return self.heads, self.pending, self.requests, self.simulations, self.aside, self.slow, self.traces
 
     @property
     def state(self) -> LinkState:

@@ -47,7 +47,9 @@ class Nodes:
         self._turn = asyncio.Event()
         self._lost_votes = 0
         self._began = time.monotonic()
-        self.heads, self.pending, self.requests, self.simulations, self.aside, self.traces = (Role(self, name) for name in LANES)
+        self.heads, self.pending, self.requests, self.simulations, self.aside, self.slow, self.traces = (
+            Role(self, name) for name in LANES
+        )
 
     @property
     def leader(self) -> Link:

@@ -40,7 +40,7 @@ class Executions:
     """The execution feed of one chain. `trace_within` and `storage_within` are deadlines in seconds, the node's included.
 
     `slow` asks for what takes long (whole blocks, storage order) on a connection of its own, since nodes answer a connection's
-    questions one after another, and `aside` for pending ones that others shall not wait for; None: the same as `rpc`.
+    questions one after another; None: the same as `rpc`.
     `rows`: blocks may be asked for as flat rows (`feeds/blocks.py`).
     """
 
@@ -50,7 +50,6 @@ class Executions:
         chain: str,
         contexts: Contexts,
         *,
-        aside: Caller | None = None,
         slow: Caller | None = None,
         rows: bool = False,
         trace_within: float = 5.0,
@@ -59,7 +58,6 @@ class Executions:
         self.chain = chain
         self.contexts = contexts
         self._rpc = rpc
-        self._aside = aside or rpc
         self._slow = slow or rpc
         self._trace_within = trace_within
         self._storage_within = storage_within
@@ -72,15 +70,14 @@ class Executions:
         self._blocks.rows = rows
 
     async def simulate(
-        self, tx: Transaction, head: Position, before: Sequence[Transaction] = (), *, aside: bool = False
+        self, tx: Transaction, head: Position, before: Sequence[Transaction] = (), *, on: Caller | None = None
     ) -> Execution | Unjudged:
         """A pending transaction as it would run on `head`, after `before`: its sender's earlier pending ones, lowest nonce first.
 
-        Node rules on fees are left out, those on balance are kept; an Execution whose root failed is harmless as it stands.
+        `on` is another connection to ask. Node rules on fees are left out, those on balance are kept; an Execution whose root failed is harmless as it stands.
         """
         origin = Origin(source=tx.id, chain=tx.chain, at=tx.at, tx=tx.id, stage=tx.stage, logged=True)
-        rpc = self._aside if aside else self._rpc
-        found, _ = await asyncio.gather(self._simulated(rpc, tx, head, before, origin), self._refreshed(head))
+        found, _ = await asyncio.gather(self._simulated(on or self._rpc, tx, head, before, origin), self._refreshed(head))
         if isinstance(found, Unjudged):
             return found
         made = await self._with_context(found, head)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -50,9 +51,15 @@ SETTLE = 4.0
 
 
 class Endured(msgspec.Struct, frozen=True):
-    """What came of it. `stall_ms`: the longest a flag read took; `peak_mb`: the daemon's resident memory at its highest."""
+    """What came of it. `stall_ms`: the longest a flag read took; `peak_mb`: the daemon's resident memory at its highest.
+
+    `burst_ms`: within how much all of the daemon's own bursts of work stayed, by its own samples; a read may take longer on a
+    machine that has other work to do. `unended`: pending calls that came and did not end.
+    """
 
     stall_ms: float
+    burst_ms: float
+    unended: float
     quiet_stall_ms: float
     peak_mb: float
     node_bomb_ms: float
@@ -89,6 +96,7 @@ async def endure(folder: Path, names: tuple[str, ...] = tuple(CALLS)) -> Endured
     """All of `names`, pending at once and then in one block."""
     async with chain_of_horrors(folder) as (node, door, daemon):
         quiet = await _longest_read(daemon, asyncio.create_task(asyncio.sleep(1.0)))
+        before = _bursts(await _metrics(daemon))
         horrors = asyncio.create_task(_unleash(door, daemon, names))
         stall = await _longest_read(daemon, horrors)
         bomb_ms = await _node_time(node)
@@ -96,7 +104,8 @@ async def endure(folder: Path, names: tuple[str, ...] = tuple(CALLS)) -> Endured
         height = int(await door.call("eth_blockNumber", []), 16)
         text = await _metrics(daemon)
         return Endured(
-            stall_ms=round(stall, 1), quiet_stall_ms=round(quiet, 1), peak_mb=round(_peak_mb(daemon), 1),
+            stall_ms=round(stall, 1), burst_ms=_longest(before, _bursts(text)), unended=_unended(text),
+            quiet_stall_ms=round(quiet, 1), peak_mb=round(_peak_mb(daemon), 1),
             node_bomb_ms=round(bomb_ms, 1), unjudged=_unjudged(text), silence=_silence(folder), height=height,
             seen_height=_value(text, "seawall_chain_head_number{"), state=str(flag.get("state")),
             series=sum(len(family.samples) for family in text_string_to_metric_families(text)),
@@ -159,6 +168,25 @@ def _value(text: str, start: str) -> float:
 def _unjudged(text: str) -> dict[str, float]:
     lines = [line for line in text.splitlines() if line.startswith("seawall_unjudged_total{")]
     return {line.split('reason="')[1].split('"')[0]: float(line.rsplit(" ", 1)[1]) for line in lines}
+
+
+def _bursts(text: str) -> dict[float, float]:
+    """How many bursts took at most so many seconds."""
+    lines = [line for line in text.splitlines() if line.startswith("seawall_loop_burst_seconds_bucket{")]
+    return {float(line.split('le="')[1].split('"')[0]): float(line.rsplit(" ", 1)[1]) for line in lines}
+
+
+def _longest(before: dict[float, float], after: dict[float, float]) -> float:
+    """Within how many milliseconds all bursts between the two stayed."""
+    made = {bound: after[bound] - before[bound] for bound in after}
+    return 1e3 * min(bound for bound, count in made.items() if count == made[math.inf])
+
+
+def _unended(text: str) -> float:
+    came = _value(text, "seawall_pending_calls_total{")
+    return came - sum(
+        float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith("seawall_pending_calls_ended_total{")
+    )
 
 
 def _silence(folder: Path) -> list[dict[str, Any]]:

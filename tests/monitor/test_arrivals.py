@@ -62,7 +62,7 @@ async def test_an_attack_through_a_contract_of_a_block_that_is_not_judged_yet_is
             contract = (await show.wallet.receipt(made))["contractAddress"]
             height = await _height(show)
             tx = await show.wallet.send(attack.attacker, contract, "0x60", value=attack.value, gas=attack.gas)
-            await daemon.until("pause", within=15)
+            await daemon.until("pause", within=15, recorded=True)
             (hold, *_) = await daemon.holds()
             assert (hold["stage"], hold["tx"]) == ("pending", tx)
             assert await _height(show) == height, "nothing was mined meanwhile"
@@ -82,7 +82,7 @@ async def test_a_call_without_data_is_a_call_too(tmp_path: Path) -> None:
             await show.mine()
             await daemon.until("run")
             await show.wallet.send(attack.attacker, contract, "0x", value=attack.value, gas=attack.gas)
-            await daemon.until("pause", within=15)
+            await daemon.until("pause", within=15, recorded=True)
 
 
 async def test_an_attack_that_is_told_before_the_transaction_that_arms_it_is_judged_after_it(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ async def test_an_attack_that_is_told_before_the_transaction_that_arms_it_is_jud
             assert (await daemon.flag() or {})["state"] == "run"
             late.armed = False
             await show.wallet.send(show.stage.actors[0], show.stage.actors[0], "0x60")
-            await daemon.until("pause", within=15)
+            await daemon.until("pause", within=15, recorded=True)
             (hold, *_) = await daemon.holds()
             assert (hold["stage"], hold["tx"]) == ("pending", tx)
 
@@ -124,7 +124,7 @@ async def test_who_was_too_poor_for_any_block_is_judged_once_blocks_are_cheaper(
             await daemon.metric("seawall_pending_calls_ended_total", 'end="underpriced"', least=1)
             await show.node.call("anvil_setNextBlockBaseFeePerGas", [hex(85 * GWEI)])
             await show.mine()
-            await daemon.until("pause", within=15)
+            await daemon.until("pause", within=15, recorded=True)
             (hold, *_) = await daemon.holds()
             assert hold["stage"] == "pending"
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from detectors.events import Transaction
 from monitor.rows import MOST_OF_ONE
-from monitor.turns import Turns
+from monitor.turns import Kind, Turns
 
 
 def tx(sender: str, number: int = 0, *, to: str | None = None, stake: int = 1) -> Transaction:
@@ -18,9 +18,9 @@ def tx(sender: str, number: int = 0, *, to: str | None = None, stake: int = 1) -
     )  # fmt: skip
 
 
-def ready(turns: Turns, *, near: bool = False) -> list[Transaction]:
+def ready(turns: Turns, kind: Kind = Kind.FAR) -> list[Transaction]:
     """Everything that may fly now."""
-    return list(iter(lambda: turns.take_now(near=near), None))
+    return list(iter(lambda: turns.take_now(kind), None))
 
 
 def names(taken: list[Transaction]) -> list[str]:
@@ -30,7 +30,7 @@ def names(taken: list[Transaction]) -> list[str]:
 @pytest.mark.parametrize("near", [True, False])
 async def test_who_waits_for_a_turn_gets_it_when_one_is_offered(*, near: bool) -> None:
     turns = Turns(10)
-    waiting = asyncio.create_task(turns.take(near=near))
+    waiting = asyncio.create_task(turns.take(Kind.NEAR if near else Kind.FAR))
     await asyncio.sleep(0)
     turns.offer(tx("thief"), near=near)
     assert (await waiting).id == "thief0"
@@ -52,7 +52,7 @@ def test_what_has_a_reason_to_touch_a_watched_contract_waits_for_none_of_the_oth
     for number in range(5_000):
         turns.offer(tx(f"fresh{number}-", number))
     turns.offer(tx("thief"), near=True)
-    assert names(ready(turns, near=True)) == ["thief0"]
+    assert names(ready(turns, Kind.NEAR)) == ["thief0"]
     turns.offer(tx("thief", 1))
     assert turns.size == 5_001
 
@@ -62,7 +62,7 @@ def test_among_thousands_of_fresh_senders_who_shows_most_money_is_within_the_fir
     for number in range(5_000):
         turns.offer(tx(f"fresh{number}-", number))
     turns.offer(tx("thief", stake=2))
-    first, second = turns.take_now(), turns.take_now()
+    first, second = turns.take_now(Kind.FAR), turns.take_now(Kind.FAR)
     assert first is not None
     assert second is not None
     assert "thief0" in {first.id, second.id}
@@ -73,21 +73,16 @@ def test_money_shown_by_thousands_does_not_keep_a_poor_one_from_its_turn() -> No
     turns.offer(tx("poor"))
     for number in range(1_000):
         turns.offer(tx(f"rich{number}-", number, stake=1_000))
-    assert "poor0" in names([taken for _ in range(3) if (taken := turns.take_now()) is not None])
+    assert "poor0" in names([taken for _ in range(3) if (taken := turns.take_now(Kind.FAR)) is not None])
 
 
-def test_costly_senders_and_contracts_come_last_and_one_at_a_time() -> None:
+def test_costly_senders_and_contracts_go_apart_and_what_may_touch_what_is_watched_goes_first_of_them() -> None:
     turns = Turns(1000)
     turns.blame("bomb", "0xb0")
     for sender, to in (("bomb", None), ("bang", "0xb0"), ("honest", None)):
-        turns.offer(tx(sender, 1, to=to), near=True)
-    for sender, to in (("bomb", None), ("bang", "0xb0")):
-        turns.offer(tx(sender, 2, to=to))
-    flying = ready(turns, near=True)
-    assert names(flying) == ["honest1", "bomb1"]
-    assert names(ready(turns)) == ["bomb2"], "who has no reason to touch anything watched comes last of all"
-    turns.done(flying[1])
-    assert names(ready(turns, near=True)) == ["bang1"]
+        turns.offer(tx(sender, 1, to=to), near=sender != "bomb")
+    assert names(ready(turns, Kind.NEAR) + ready(turns)) == ["honest1"]
+    assert names(ready(turns, Kind.SLOW)) == ["bang1", "bomb1"]
 
 
 def test_of_a_contract_never_simulated_one_goes_at_once_until_it_is_known_not_to_be_costly() -> None:
@@ -95,7 +90,7 @@ def test_of_a_contract_never_simulated_one_goes_at_once_until_it_is_known_not_to
     for number in range(20):
         turns.offer(tx(f"fresh{number}-", 0, to="0xb0"), near=True)
     turns.offer(tx("thief", to="0xa1"), near=True)
-    flying = ready(turns, near=True)
+    flying = ready(turns, Kind.NEAR)
     assert {one.to for one in flying} == {"0xb0", "0xa1"}
     assert len(flying) == 2
     assert turns.size == 19
@@ -103,19 +98,22 @@ def test_of_a_contract_never_simulated_one_goes_at_once_until_it_is_known_not_to
     assert turns.size == 18
     turns.forgive("0xb0")
     turns.done(next(one for one in flying if one.to == "0xb0"))
-    assert len(ready(turns, near=True)) == 18
+    assert len(ready(turns, Kind.NEAR)) == 18
 
 
 def test_those_behind_the_first_of_a_costly_contract_come_after_everyone_else_and_are_not_lost() -> None:
     turns = Turns(1000)
     for number in range(20):
         turns.offer(tx(f"fresh{number}-", 0, to="0xb0"), near=True)
-    (first,) = ready(turns, near=True)
+    (first,) = ready(turns, Kind.NEAR)
     turns.blame(first.sender, "0xb0")
     turns.done(first)
     turns.offer(tx("thief", to="0xa1"), near=True)
-    assert {one.to for one in ready(turns, near=True)} == {"0xa1", "0xb0"}
-    assert turns.size == 18
+    assert names(ready(turns, Kind.NEAR)) == ["thief0"]
+    assert turns.size == 19
+    turns.offer(tx("poor", to="0xc2"), near=True, slow=True)
+    first, second = turns.take_now(Kind.SLOW), turns.take_now(Kind.SLOW)
+    assert {one and one.to for one in (first, second)} == {"0xb0", "0xc2"}, "contract by contract"
     assert not turns.take_lost()
 
 
@@ -128,7 +126,7 @@ def test_who_is_moved_to_the_end_is_named_where_its_sender_has_too_many_there() 
     for number in range(MOST_OF_ONE, MOST_OF_ONE + 10):
         turns.offer(tx("flood", number))
     turns.blame("flood")
-    flown = names(ready(turns))
+    flown = names(ready(turns) + ready(turns, Kind.SLOW))
     assert len(flown) + turns.size + len(turns.take_lost()) == MOST_OF_ONE + 10
 
 
@@ -136,11 +134,11 @@ def test_who_turns_out_costly_takes_what_waits_already_to_the_end() -> None:
     turns = Turns(1000)
     for sender in ("bomb", "bang", "honest"):
         turns.offer(tx(sender, 1, to="0xb0" if sender != "honest" else None))
-    first = turns.take_now()
+    first = turns.take_now(Kind.FAR)
     assert first is not None
     turns.blame(first.sender, "0xb0")
     turns.done(first)
-    assert names(ready(turns)) == ["honest1", "bang1"]
+    assert names(ready(turns) + ready(turns, Kind.SLOW)) == ["honest1", "bang1"]
     turns.forgive("0xb0")
     turns.offer(tx("bong", 1, to="0xb0"))
     assert names(ready(turns)) == ["bong1"], "forgiven, it need not wait for the costly one in flight"
@@ -170,7 +168,7 @@ def test_what_was_mined_waits_no_more() -> None:
     for sender in "abc":
         turns.offer(tx(sender), near=sender == "b")
     turns.forget(["a0", "b0", "unheard of"])
-    assert (turns.size, names(ready(turns)), ready(turns, near=True)) == (1, ["c0"], [])
+    assert (turns.size, names(ready(turns)), ready(turns, Kind.NEAR)) == (1, ["c0"], [])
 
 
 Moves = st.lists(st.tuples(st.sampled_from("abcd"), st.booleans(), st.booleans(), st.integers(1, 3)), max_size=60)
@@ -181,14 +179,14 @@ def test_everything_offered_flies_once(moves: list[tuple[str, bool, bool, int]])
     turns, flown = Turns(1000), list[str]()
     for number, (sender, costly, near, stake) in enumerate(moves):
         turns.offer(tx(sender, number, stake=stake), near=near)
-        for one in ready(turns, near=near):
+        for one in ready(turns, Kind.NEAR if near else Kind.FAR):
             flown.append(one.id)
             if costly:
                 turns.blame(one.sender)
             else:
                 turns.forgive(one.sender)
             turns.done(one)
-    while more := ready(turns, near=True) + ready(turns):
+    while more := [one for kind in Kind for one in ready(turns, kind)]:
         for one in more:
             flown.append(one.id)
             turns.done(one)
@@ -203,7 +201,7 @@ def test_whatever_happens_the_count_is_that_of_who_waits_and_nobody_flies_twice(
         if move == "offer":
             turns.offer(tx(f"s{who % 3}-", number, to=f"c{who % 4}", stake=stake))
             waiting.add(f"s{who % 3}-{number}")
-        elif move == "take" and (taken := turns.take_now()) is not None:
+        elif move == "take" and (taken := turns.take_now(Kind.FAR)) is not None:
             assert taken.sender not in {one.sender for one in flying}
             waiting.remove(taken.id)
             flying.append(taken)
@@ -216,7 +214,7 @@ def test_whatever_happens_the_count_is_that_of_who_waits_and_nobody_flies_twice(
         assert turns.size == len(waiting)
     for one in flying:
         turns.done(one)
-    while (taken := turns.take_now()) is not None:
+    while (taken := turns.take_now(Kind.FAR)) is not None:
         waiting.remove(taken.id)
         turns.done(taken)
     assert not waiting
