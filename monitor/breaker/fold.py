@@ -80,6 +80,7 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
     cursors: dict[str, Position]
     reorgs: dict[str, Reorgs]
     requests: dict[str, Request]
+    sightings: dict[str, Sighting] = {}
 
 
 class Fold:
@@ -100,13 +101,16 @@ class Fold:
 
     def whole(self) -> Whole:
         """Everything, to be recorded."""
-        return Whole(breakers=self.breakers, cursors=self.cursors, reorgs=self.reorgs, requests=self.requests)
+        return Whole(
+            breakers=self.breakers, cursors=self.cursors, reorgs=self.reorgs, requests=self.requests, sightings=self.sightings
+        )
 
     def _take_up(self, whole: Whole) -> None:
         """What was recorded; the modes are the configuration's."""
         for name, breaker in whole.breakers.items():
             self.breakers[name] = msgspec.structs.replace(breaker, mode=self.modes.get(name, Mode.ENFORCE))
         self.cursors, self.reorgs, self.requests = dict(whole.cursors), dict(whole.reorgs), dict(whole.requests)
+        self.sightings = dict(whole.sightings)
 
     def apply_record(self, kind: str, body: bytes, sequence: int) -> Decision | Retraction | None:
         """Fold one journal record and give back the decision or retraction it is, if it is one.

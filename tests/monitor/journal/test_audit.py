@@ -248,6 +248,10 @@ def test_what_is_archived_is_whole_and_the_journal_goes_on_behind_it(tmp_path: P
     assert all(found(one).ok for one in (path, away, tmp_path / "2027.db"))
 
 
+def test_nothing_of_the_fold_is_left_out_of_what_a_journal_begins_with() -> None:
+    assert set(vars(Fold({}))) - {"modes", "head"} == set(Whole.__struct_fields__)
+
+
 def test_an_archive_never_overwrites_and_a_base_cannot_be_put_in(tmp_path: Path) -> None:
     path, taken = tmp_path / "journal.db", tmp_path / "taken.db"
     with_decisions(path)
