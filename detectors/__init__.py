@@ -20,6 +20,7 @@ OURS = (
     "detectors.risk:Risk",
     "detectors.statistics:Statistics",
     "detectors.sanctions:Sanctions",
+    "detectors.evasion:Evasion",
     "detectors.silence:Silence",
 )
 """What comes in the house, known without an installed distribution."""

@@ -27,6 +27,7 @@ from monitor.judging import Judging
 from monitor.newest import Newest
 from monitor.places import Places
 from monitor.reckoning import JUDGED, MINED, UNDERPRICED, Reckoning
+from monitor.reruns import Reruns  # noqa: TC001 - as the parts beside it
 from monitor.turns import Kind, Turns
 
 log = structlog.get_logger()
@@ -89,6 +90,8 @@ class Arrivals:
         """Transactions given up so far: nobody knows what they would have done."""
         self.flashblocks: Flashblocks | None = None
         """The block being built, where the chain shows it."""
+        self.reruns: Reruns | None = None
+        """Where what looks harmless is run again in other environments."""
         self._turns = Turns(WAITING)
         self._asking = {
             kind: Asking(
@@ -290,6 +293,8 @@ class Arrivals:
         self.attention.saw(first, named=bool(self.attention.named(tx)))
         if judged.wants and not judged.trips:
             await self._look_again(first, head, tx, before)
+        if self.reruns is not None and not judged.trips:
+            self.reruns.offer(tx, first, head, before)
         if not judged.trips:
             touches = self.attention.near(tx) or any(frame.ctx in self.watched for frame in first.frames)
             self._stands(tx, head, near=touches and time.monotonic() - began < QUICK)

@@ -35,6 +35,7 @@ from monitor.feeds.sequencer import SequencerFeed
 from monitor.journal.snapshots import Snapshots
 from monitor.judging import Judging
 from monitor.ledger import Ledger
+from monitor.reruns import Reruns
 from monitor.watch import ChainWatch, Feeds, Kept
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class ChainLife:
         self.snapshots = snapshots
         self.detectors = detectors
         self.watched = (registry[self.chain.id].watched or frozenset()) - {BANK}
+        self.trusted = registry[self.chain.id].trusted
         self.schema = schema
         pinned = self.chain.pinned
         links = [
@@ -246,6 +248,8 @@ class ChainLife:
             judges=capabilities.judges,
             snapshot_every=chain.snapshot_every,
         )
+        near = watch.arrivals.attention.near
+        watch.arrivals.reruns = Reruns(nodes.traces, contexts, self.judging, watch.newest, self.watched, self.trusted, near)
         if self.traits.l1_fee:
             asker = Evm(nodes.requests, chain=chain.id, pinned=capabilities.pinned)
             watch.l1_fee = L1Fee(asker, watch.newest, self.traits.l1_fee)

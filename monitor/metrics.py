@@ -101,6 +101,7 @@ THROTTLED = _counter("seawall_node_throttled_total", "Refusals of a node because
 DEGRADED = _gauge("seawall_chain_degraded", "1 while no second node could take over, or none better was there.", "chain")
 NODE_MOVES = _counter("seawall_node_moves_total", "How often another node took the lead.", "chain")
 
+RERUNS = _counter("seawall_reruns_total", "Pending transactions run again in other environments.", "chain", "outcome")
 SANCTIONS_PARTIES = _gauge("seawall_sanctions_parties", "Parties on a sanctions list that is in force.", "list")
 SANCTIONS_TROUBLE = _gauge("seawall_sanctions_trouble", "1 while a list's file cannot be read as it is.", "list")
 

@@ -137,6 +137,8 @@ class ChainWatch:
             tasks.create_task(self._blocks(), name=f"{self.chain}/blocks")
             tasks.create_task(self.arrivals.run(), name=f"{self.chain}/arrivals")
             tasks.create_task(self.feeds.quorum.run(self._show), name=f"{self.chain}/quorum")
+            if self.arrivals.reruns is not None:
+                tasks.create_task(self.arrivals.reruns.run(), name=f"{self.chain}/reruns")
             if self.l1_fee is not None:
                 tasks.create_task(self.l1_fee.run(), name=f"{self.chain}/l1 fee")
             if self.sequencer is not None:

@@ -28,6 +28,7 @@ from detectors.events import (
     Unjudged,
 )
 from detectors.execution import Execution
+from detectors.execution.reruns import Rerun
 from monitor.breaker.machine import Breaker
 from monitor.chains.spool import FORMAT, UNREADABLE, VERSION, Header, NoHeader, Spool
 from monitor.errors import TapeError
@@ -118,7 +119,8 @@ class End(Mark, frozen=True, kw_only=True):
 
 
 Recorded = (
-    Block | Transaction | Dropped | PoolState | Price | Committed | Reverted | Gap | Unjudged | PartyList | Tick | Execution
+    Block | Transaction | Dropped | PoolState | Price | Committed | Reverted | Gap | Unjudged
+    | PartyList | Rerun | Tick | Execution
 )  # fmt: skip
 """Every kind of event there is."""
 

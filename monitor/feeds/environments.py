@@ -1,0 +1,82 @@
+"""Environments: the builder, clock, fees and chance under which a pending transaction is run once more.
+
+A node simulates with no builder, no gas price and yesterday's block; a contract that looks at these knows that it is watched.
+"""
+
+import hashlib
+from collections.abc import Mapping
+
+import msgspec
+
+from detectors.events import Position, Transaction
+from monitor.errors import NodeError
+from monitor.feeds.tracing import Caller
+
+ASKED_WITHIN = 2.0
+
+NAMES = (("feeRecipient", "prevRandao", "baseFeePerGas"), ("coinbase", "random", "baseFee"))
+"""What nodes call them, the newer first."""
+
+_PROBED = "0x" + "0e" * 20
+_TELLS_COINBASE = "0x4160005260206000f3"
+
+
+class Environment(msgspec.Struct, frozen=True):
+    """`block` overrides the block's fields, `call` the transaction's; `name` is for people."""
+
+    name: str
+    block: Mapping[str, str]
+    call: Mapping[str, str]
+
+
+async def names(rpc: Caller, head: Position) -> tuple[str, str, str] | None:
+    """What this node calls the fields of a block; None where it does not let them be set. Raises nothing a node can cause."""
+    for found in NAMES:
+        options = {
+            "tracer": "callTracer",
+            "blockOverrides": {found[0]: _PROBED},
+            "stateOverrides": {_PROBED: {"code": _TELLS_COINBASE}},
+        }
+        try:
+            call = [{"to": _PROBED, "gas": "0x30d40"}, {"blockHash": head.id}, options]
+            told = await rpc.call("debug_traceCall", call, timeout=ASKED_WITHIN)
+        except NodeError:
+            continue
+        if isinstance(told, dict) and str(told.get("output", "")).endswith(_PROBED[2:]):
+            return found
+    return None
+
+
+def environments(tx: Transaction, head: Position, base_fee: int, now: float, named: tuple[str, str, str]) -> list[Environment]:
+    """The next block as a builder would make it, and one after it in which every bit that code might look at is another.
+
+    >>> tx = Transaction(chain="eip155:1", at=0.0, id="0x1", sender="0xa", to=None, value=0, input="0x", nonce=0, gas=1,
+    ...                  max_fee=9)
+    >>> one, two = environments(tx, Position(5, "0xhead"), 7, 1000.0, NAMES[0])
+    >>> [int(env.block["number"], 16) for env in (one, two)], [int(env.block["time"], 16) % 2 for env in (one, two)]
+    ([6, 7], [0, 1])
+    """
+    builder, chance, fee = named
+    seed = hashlib.sha256(f"{head.id}{tx.id}".encode()).digest()
+    other = bytes(255 - byte for byte in seed)
+    soon = int(now) + 12 + int(now) % 2
+    price = {"gasPrice": hex(tx.max_fee)}
+    least = min(base_fee, tx.max_fee)
+    return [
+        Environment(
+            "the next block",
+            {
+                builder: "0x" + seed[:20].hex(), chance: "0x" + seed.hex(), fee: hex(least),
+                "number": hex(head.height + 1), "time": hex(soon),
+            },
+            price,
+        ),
+        Environment(
+            "another builder and a later clock",
+            {
+                builder: "0x" + other[:20].hex(), chance: "0x" + other.hex(), fee: hex(max(least - least // 8, 0)),
+                "number": hex(head.height + 2), "time": hex(soon + 13),
+            },
+            price | {"gas": hex(tx.gas + tx.gas // 2)},
+        ),
+    ]  # fmt: skip
