@@ -44,6 +44,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
             Panel("Pause by integration", "1 while the boolean flag says do not use.", (("{{integration}}", 'seawall_paused{integration=~"$integration"}'),), "timeline", width=24, height=8),
             Panel("Risk", "The highest live confidence per integration.", (("{{integration}}", 'seawall_risk_score{integration=~"$integration"}'),), unit="percentunit"),
             Panel("Transitions", "Breaker transitions an hour.", (("{{integration}} → {{to_state}}", 'sum by (integration, to_state) (increase(seawall_transitions_total{integration=~"$integration"}[1h]))'),)),
+            Panel("On-chain pause would succeed", "0: it would fail today; no line: unknown.", (("{{integration}}", "seawall_pause_ready"),)),
         ),
     ),
     (
@@ -180,14 +181,13 @@ def _laid_out(board: dashboard.Dashboard, rows: tuple[tuple[str, tuple[Panel, ..
     y = 0
     for title, panels in rows:
         board = board.with_row(dashboard.Row(title).grid_pos(models.GridPos(h=1, w=_COLUMNS, x=0, y=y)))
-        x, y = 0, y + 1
+        x, y, tallest = 0, y + 1, 0
         for panel in panels:
             if x + panel.width > _COLUMNS:
-                x = 0
+                x, y, tallest = 0, y + tallest, 0
             board = board.with_panel(_panel(panel, x, y))
-            x += panel.width
-            if x == _COLUMNS:
-                x, y = 0, y + panel.height
+            x, tallest = x + panel.width, max(tallest, panel.height)
+        y += tallest
     return JSONEncoder(sort_keys=True, indent=2).encode(board.build()) + "\n"
 
 

@@ -38,6 +38,7 @@ from monitor.chains.recorder import Recorder
 from monitor.config import Config
 from monitor.config.hidden import secrets_of
 from monitor.errors import JournalError
+from monitor.exits import Exits, both, exits_of
 from monitor.gas.desk import GasDesk
 from monitor.gas.models import KIND, Newest
 from monitor.journal.checkpoints import Checkpoints
@@ -77,6 +78,7 @@ class Seawall:
         self.chains = {name: chain.id for name, chain in config.chains.items()}
         self.life: dict[str, ChainLife] = {}
         self.gas: dict[str, GasDesk] = {}
+        self.exits: dict[str, Exits] = {}
 
     async def run(self) -> None:
         """Run until stopped. Raises ConfigError, JournalError or SeawallError when it cannot start."""
@@ -116,6 +118,9 @@ class Seawall:
                 )  # fmt: skip
                 self.life[name].ledger = windows.ledger(config.chains[name].id)
             self._open_gas_desks(desk, notices, models, Snapshots(folder / "gas"))
+            for name, life in self.life.items():
+                self.exits[name] = exits_of(config, name, life.nodes.requests, self.gas)
+                life.overheard = both(life.overheard, self.exits[name].saw)
             read = Listener("read", self._read_app(board, desk, windows), str(config.api.read))
             orders = Orders(desk, members_of(config))
             admin = Listener(
@@ -174,6 +179,7 @@ class Seawall:
                 tasks.create_task(keep("reloads", self.reloads.run)),
                 tasks.create_task(keep("sanctions", lambda: screening.run(judging.take))),
                 *(tasks.create_task(keep(f"chain/{name}", life.run, life.failed)) for name, life in self.life.items()),
+                *(tasks.create_task(keep(f"exits/{name}", one.run, one.failed)) for name, one in self.exits.items()),
                 *(tasks.create_task(keep(f"canary/{name}", one.run)) for name, one in canaries.items()),
                 *(tasks.create_task(keep(f"gas/{name}", gas.run, gas.failed)) for name, gas in self.gas.items()),
             ]
@@ -227,6 +233,7 @@ class Seawall:
             contracts={name: tuple(c.address for c in one.contracts) for name, one in self.config.integrations.items()},
             window=windows.of,
             timing=desk.timings.of,
+            exit=lambda name: next((one.known[name] for one in self.exits.values() if name in one.known), None),
             sightings=lambda: desk.fold.sightings,
         )
         return read_app(

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from monitor.breaker.actuators.base import Head, Target
+from monitor.breaker.actuators.simulated import Simulated
 from monitor.chains import wire
 from monitor.chains.capabilities import of_kind, probe
 from monitor.chains.evm import Evm
@@ -15,6 +17,7 @@ from monitor.chains.link import LANES
 from monitor.chains.rpc import Rpc
 from monitor.config import Config
 from monitor.errors import NodeError
+from monitor.exits import targets_of
 
 CONSEQUENCES = {
     "mempool": "unsupported here, which is not quiet: nothing is seen before its block, or before the sequencer promises it",
@@ -37,8 +40,13 @@ _WITHIN = 5.0
 async def examine(config: Config) -> dict[str, Any]:
     """One report: `ok`, and per chain and node what was found."""
     nodes = [
-        {"chain": name, "node": node.name, **await _node(node.ws.reveal(), chain.id, node.name, chain.pinned, KINDS[chain.kind])}
+        {
+            "chain": name,
+            "node": node.name,
+            **await _node(node.ws.reveal(), chain.id, node.name, chain.pinned, KINDS[chain.kind], exits),
+        }
         for name, chain in config.chains.items()
+        for exits in (targets_of(config, name),)
         for node in chain.nodes
     ]
     return {"ok": all(node["ok"] for node in nodes), "nodes": nodes, "degraded": _degraded(nodes)}
@@ -58,7 +66,9 @@ def _degraded(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-async def _node(url: str, chain: str, name: str, checkpoint: Pinned | None, traits: Traits) -> dict[str, Any]:
+async def _node(
+    url: str, chain: str, name: str, checkpoint: Pinned | None, traits: Traits, exits: Sequence[Target]
+) -> dict[str, Any]:
     found: dict[str, Any] = {"url": wire.shown(url), "ok": False}
     try:
         rpc = await Rpc.connect(url, provider=name, chain=chain, max_size=LANES["requests"])
@@ -74,6 +84,9 @@ async def _node(url: str, chain: str, name: str, checkpoint: Pinned | None, trai
             if not capabilities.judges:
                 found["consequences"].insert(0, BLIND)
             found["ok"] = capabilities.judges
+            at = Head(head.position, head.base_fee, time.time())
+            looked = [await Simulated(one, rpc, lambda: None, pinned=capabilities.pinned).readiness(at) for one in exits]
+            found["pauses"] = [msgspec.to_builtins(one) | {"why": one.why} for one in looked]
         finally:
             await rpc.close()
     except NodeError as error:
@@ -92,6 +105,9 @@ def told(report: Mapping[str, Any]) -> str:
             lines.append(f"  head {node['head']}, {node['head_age_seconds']} s old")
         for capability, offered in node.get("capabilities", {}).items():
             lines.append(f"  {'yes' if offered else 'no ':3} {capability}")
+        for one in node.get("pauses", ()):
+            word = {True: "would work", False: "would FAIL", None: "is unknown"}[one["ready"]]
+            lines.append(f"  the on-chain pause of {one['integration']} {word}{': ' + one['why'] if one['why'] else ''}")
         lines += [f"  ! {line}" for line in node.get("consequences", ())]
     lines += [f"! {line}" for line in report["degraded"]]
     return "\n".join(lines)

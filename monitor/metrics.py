@@ -52,6 +52,9 @@ TIME_TO_PAUSE = _histogram(
 TIME_TO_ACKNOWLEDGE = _histogram(
     "seawall_time_to_acknowledge_seconds", "From the pause readable to somebody taking it up.", _PEOPLE, "integration"
 )
+PAUSE_READY = _gauge(
+    "seawall_pause_ready", "1 while the pause on the chain would succeed, 0 if it would fail; NaN: unknown.", "integration"
+)
 CANARY_SECONDS = _histogram("seawall_canary_seconds", "From a synthetic attack sent to its flag read back.", _FAST, "chain")
 CANARY_LOST = _counter("seawall_canary_lost_total", "Synthetic attacks that did not come back.", "chain")
 CANARY_LAST = _gauge("seawall_canary_last_success_timestamp_seconds", "When one last came back; at first, the start.", "chain")

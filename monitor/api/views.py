@@ -7,11 +7,12 @@ from typing import cast
 import msgspec
 from aiohttp import web
 
+from alerts.window import Window
 from detectors.base import Finding
 from monitor.api import svg
-from alerts.window import Window
 from monitor.api.flags import BOARD
 from monitor.api.problems import problem
+from monitor.breaker.actuators.base import Readiness
 from monitor.breaker.desk import Made
 from monitor.breaker.holds import Decision, strictest
 from monitor.breaker.machine import Breaker
@@ -32,6 +33,7 @@ class Sources(msgspec.Struct, frozen=True):
     contracts: Mapping[str, tuple[str, ...]]
     window: Callable[[str], Window | None] = lambda _: None
     timing: Callable[[str], Timing | None] = lambda _: None
+    exit: Callable[[str], Readiness | None] = lambda _: None
     sightings: Callable[[], Mapping[str, Sighting]] = _none_seen
 
 
@@ -55,6 +57,7 @@ def described(request: web.Request, name: str) -> dict[str, object]:
         "orphans": breaker.orphans,
         "retracted": list(breaker.retracted),
         "trips": breaker.trips,
+        "pause_target": sources.exit(name),
     }
 
 

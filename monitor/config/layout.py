@@ -163,6 +163,16 @@ class Contract(Part, frozen=True, kw_only=True):
     ] = {}
 
 
+class PauseTarget(Part, frozen=True, kw_only=True):
+    """The pause on the chain itself, whose readiness is checked at every block; nothing is ever sent."""
+
+    contract: Address
+    function: Annotated[Question, Meta(description="pause(), or call data.")] = "0x8456cb59"
+    sender: Address
+    kind: Annotated[Literal["eoa", "safe"], Meta(description="Who calls: an account that pays itself, or a Safe.")] = "eoa"
+    expires_at: Annotated[Instant | None, Meta(description="When the sender's right to pause ends.")] = None
+
+
 class Integration(Part, frozen=True, kw_only=True):
     """Something payment services use and may have to stop using: the unit that is paused."""
 
@@ -175,6 +185,7 @@ class Integration(Part, frozen=True, kw_only=True):
     on_blind: Annotated[Literal["pause", "keep", "clear"], Meta(description="The boolean flag while we are blind.")] = "pause"
     critical: Annotated[bool, Meta(description="Resuming or bypassing it takes two principals.")] = False
     tags: tuple[Id, ...] = ()
+    pause_target: PauseTarget | None = None
     detectors: Annotated[
         Mapping[Id, Literal["shadow", "enforce"]],
         Meta(description="Detectors by name: shadow notes what would have paused; enforce counts in a shadow integration too."),
