@@ -66,21 +66,18 @@ async def bare() -> float:
     return time.perf_counter() - began
 
 
-def syncs(folder: Path, count: int) -> list[float]:
-    """Milliseconds of a small write and its fdatasync on the same disk."""
-    took = []
-    with (folder / "bare").open("wb", buffering=0) as file:
-        for _ in range(count):
-            began = time.perf_counter()
-            file.write(b"x" * 4096)
-            os.fdatasync(file.fileno())
-            took.append((time.perf_counter() - began) * 1000)
-    return took
+def sync(path: Path) -> float:
+    """Milliseconds of a small write and its fdatasync on the same disk, just now."""
+    with path.open("ab", buffering=0) as file:
+        began = time.perf_counter()
+        file.write(b"x" * 4096)
+        os.fdatasync(file.fileno())
+        return (time.perf_counter() - began) * 1000
 
 
-async def acknowledgements(daemon: Daemon, count: int) -> list[float]:
-    """Milliseconds from an order sent to its answer, one after the other, slow enough for the budget of a token."""
-    took = []
+async def acknowledgements(daemon: Daemon, count: int) -> tuple[list[float], list[float]]:
+    """Milliseconds from an order sent to its answer, slow enough for the budget of a token, and of a bare sync after each."""
+    took, bare_syncs = [], []
     headers = {"Authorization": f"Bearer {TOKEN}"}
     async with aiohttp.ClientSession(headers=headers) as http:
         for number in range(count):
@@ -90,8 +87,9 @@ async def acknowledgements(daemon: Daemon, count: int) -> list[float]:
                 done = await answer.json()
             took.append((time.perf_counter() - began) * 1000)
             assert (answer.status, done["state"], done["pending"]) == (200, "pause", False), done
+            bare_syncs.append(await asyncio.to_thread(sync, daemon.folder / "bare"))
             await asyncio.sleep(0.2)
-    return took
+    return took, bare_syncs
 
 
 async def measure(restarts: int, orders: int) -> dict[str, Any]:
@@ -101,8 +99,7 @@ async def measure(restarts: int, orders: int) -> dict[str, Any]:
         daemon = Daemon(folder, settings(folder, f"ws://127.0.0.1:{free_port()}"))
         async with daemon:
             await daemon.until("unknown")
-            acks = await acknowledgements(daemon, orders)
-            disk = syncs(folder, orders)
+            acks, disk = await acknowledgements(daemon, orders)
             starts, used, bares = [], [], []
             for _ in range(restarts):
                 await daemon.kill()

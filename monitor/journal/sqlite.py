@@ -4,6 +4,7 @@ Beside `journal.db` lie `journal.db.lock` (held by the one process that may writ
 here and how far it had come, so that a missing or older file is noticed instead of starting over in silence).
 """
 
+import os
 import sqlite3
 import threading
 import time
@@ -176,10 +177,19 @@ class SqliteJournal:
         with self._guard:
             if self._closed:
                 raise JournalError(f"settle {self.path}: the journal is closed")
-            with self._translated("settle"):
-                self._sync("FULL")
-                self._database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-            return self._head, self._hash
+            settled = self._head, self._hash
+        # The log alone, and appends go on meanwhile: what is no longer in it was synced with the file when it was moved there.
+        try:
+            log = os.open(self.path.with_name(self.path.name + "-wal"), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return settled
+        try:
+            os.fdatasync(log)
+        except OSError as error:
+            raise schema.translate(error, "settle", self.path) from error
+        finally:
+            os.close(log)
+        return settled
 
     def close(self) -> None:
         """Move everything into the one file, note how far it came, and let another process have it."""
