@@ -3,6 +3,7 @@
 Everything in it was written by whoever made the transaction: contracts and selectors are text to show, never to trust.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
@@ -11,6 +12,9 @@ from detectors.execution.frames import Access, Execution, Frame, Log
 
 MOST_NODES = 40
 """Frames shown of one path; what lies between is counted, not shown."""
+
+_ALIKE = 3
+"""Frames shown that say the same of the same function of the same contract: the tenth round of a spiral tells nothing new."""
 
 _HEAD = 8
 """Of a path longer than there is room for, so many frames from the top are kept; the rest of the room goes to its end."""
@@ -60,13 +64,24 @@ def call_tree(execution: Execution, victims: Sequence[str], evidence: Mapping[st
     [(-1, '0xa0', '0', ()), (0, '0xb0', '0', ('victim',)), (1, '0xa0', '9', ('pays',))]
     """
     frames, marks = execution.frames, dict[int, tuple[str, ...]]()
-    for frame, mark in _marked(execution, frozenset(victims), evidence):
-        if mark not in marks.get(frame, ()):
-            marks[frame] = (*marks.get(frame, ()), mark)
+    for frame, mark in _telling(execution, frozenset(victims), evidence):
+        marks[frame] = (*marks.get(frame, ()), mark)
     shown = sorted(_chosen(frames, list(marks)))
     place = {frame: number for number, frame in enumerate(shown)}
     below = _left_out(frames, place)
     return CallTree(tuple(_call(frames, frame, place, marks.get(frame, ()), below[frame]) for frame in shown), len(frames))
+
+
+def _telling(execution: Execution, victims: frozenset[str], evidence: Mapping[str, str | int | float]) -> list[tuple[int, str]]:
+    """Of the frames worth showing, the first few of those that say the same."""
+    marked, alike = list(dict.fromkeys(_marked(execution, victims, evidence))), Counter[tuple[str, str | None, str | None]]()
+    few = set[tuple[int, str]]()
+    for number, mark in sorted(marked):
+        frame = execution.frames[number]
+        alike[same := (mark, frame.ctx, frame.selector)] += 1
+        if alike[same] <= _ALIKE:
+            few.add((number, mark))
+    return [one for one in marked if one in few]
 
 
 def _marked(

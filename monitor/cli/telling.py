@@ -36,11 +36,15 @@ def told(incident: Facts) -> Iterator[Text | Tree]:
     if incident.get("page"):
         yield _line("page", incident["page"], "bold red")
     yield from _times(incident, findings, sightings)
+    drawn_already: list[object] = []
     for finding in findings:
         yield Text("")
         yield from _finding(finding, (incident.get("evidence") or {}).get(finding["id"]) or {})
         tree = (sightings.get(finding["id"]) or {}).get("tree")
-        if tree:
+        if tree in drawn_already:
+            yield _line("call path", "as above")
+        elif tree:
+            drawn_already.append(tree)
             yield drawn(msgspec.convert(tree, CallTree))
     yield Text("")
     yield _line("do", _DO[_case(incident, findings)], "bold")
@@ -109,7 +113,7 @@ def _case(incident: Facts, findings: Sequence[Facts]) -> str:
 def _value(key: str, value: object) -> str:
     if "share" in key and isinstance(value, float):
         return f"{value:.1%}"
-    return from_chain(str(value), 80)
+    return plain(str(value), 160) if key == "path" else from_chain(str(value), 80)  # our own arrows, and addresses
 
 
 def _line(name: str, text: object, style: str = "") -> Text:

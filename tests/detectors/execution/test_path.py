@@ -31,6 +31,12 @@ def test_the_path_of_a_reentrancy_names_the_victim_the_payments_and_the_stale_sl
     assert [one.parent for one in tree.calls] == [-1, 0, 1, 2, 3]
 
 
+def test_the_tenth_round_of_a_spiral_is_counted_and_not_shown() -> None:
+    tree = call_tree(robbery(10), (BANK,), {"slot": "0x7"})
+    assert len(tree.calls) < 10
+    assert tree.calls[-1].left_out > 10
+
+
 def test_a_token_that_leaves_is_on_the_path_and_bystanders_are_counted() -> None:
     aside = [call(address(f"aside {n}"), "look()") for n in range(90)]
     deed = execution(call(THIEF, "attack()", *aside, call(TOKEN, "transferFrom()", transfer(BANK, THIEF, 5))))
