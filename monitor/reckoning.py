@@ -16,6 +16,7 @@ class Reckoning:
     def __init__(self, chain: str) -> None:
         self.chain = chain
         self._since: dict[str, float] = {}
+        self._came, self._open = metrics.PENDING_CAME.labels(chain), metrics.PENDING_OPEN.labels(chain)
 
     def __len__(self) -> int:
         """How many are open."""
@@ -32,14 +33,11 @@ class Reckoning:
         """It is to be judged. One that is open already is the same one."""
         if tx_id not in self._since:
             self._since[tx_id] = now
-            metrics.PENDING_CAME.labels(self.chain).inc()
-            self._show()
+            self._came.inc()
+            self._open.set(len(self._since))
 
     def ended(self, tx_id: str, how: str) -> None:
         """It was open and is not any more; of one that is not open nothing is to be said."""
         if self._since.pop(tx_id, None) is not None:
             metrics.PENDING_ENDED.labels(self.chain, how).inc()
-            self._show()
-
-    def _show(self) -> None:
-        metrics.PENDING_OPEN.labels(self.chain).set(len(self._since))
+            self._open.set(len(self._since))
