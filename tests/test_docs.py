@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import typer
 
+from monitor.api.openapi import bare
+from monitor.api.routes import EVERY
 from monitor.cli import app, daemon
 from tests.support.metric_names import declared, used
 from tests.support.parts import ROOT
@@ -80,6 +82,4 @@ def flowing(page: Path) -> str:
 
 def routes() -> set[tuple[str, str]]:
     """Method and path of every route of both listeners, without the patterns of their parts: `/v1/flags/{key}`."""
-    source = "".join(path.read_text() for path in (ROOT / "monitor" / "api").rglob("*.py"))
-    declared_routes = re.findall(r'web\.(get|post)\(\s*"([^"]+)"', source)
-    return {(method.upper(), re.sub(r"\{(\w+):[^}]*\}", r"{\1}", path)) for method, path in declared_routes}
+    return {(route.method, bare(route.path)) for route in EVERY}

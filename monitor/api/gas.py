@@ -88,8 +88,3 @@ def _flat(said: Answer) -> bytes:
     """One object: the outlook's fields beside the rest."""
     facts = msgspec.to_builtins(said, str_keys=True)
     return msgspec.json.encode(facts.pop("outlook") | facts)
-
-
-def routes() -> list[web.RouteDef]:
-    """The doors of this file on the read listener."""
-    return [web.get("/v1/gas", chains), web.get("/v1/gas/{chain}", chain)]

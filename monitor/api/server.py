@@ -7,7 +7,7 @@ from types import MappingProxyType
 import structlog
 from aiohttp import web
 
-from monitor.api import audit, flagd, flags, health, live, ofrep, operators, page, reconciling, reload, views
+from monitor.api import audit, flagd, flags, health, live, operators, reload, routes, views
 from monitor.api import gas as fees
 from monitor.api.budgets import Budgets
 from monitor.api.documents import DOCUMENTS, Documents
@@ -39,28 +39,7 @@ def read_app(
     app[flags.BOARD], app[health.HEALTH], app[health.READY], app[views.SOURCES] = board, healthy, ready, sources
     app[fees.ORACLES], app[DOCUMENTS], app[flagd.LEASE] = gas, Documents(board, signer), lease
     app[live.AUDIENCE] = live.Audience(board)
-    app.add_routes(
-        [
-            web.get("/v1/flags", flags.read_all),
-            web.get("/v1/flags/{key:.+}", flags.read_one),
-            web.get("/v1/keys", flags.keys),
-            web.get("/flagd/flags.json", flagd.flags),
-            web.get("/v1/events", live.stream),
-            web.post("/ofrep/v1/evaluate/flags", ofrep.evaluate_all),
-            web.post("/ofrep/v1/evaluate/flags/{key:.+}", ofrep.evaluate_one),
-            web.get("/v1/integrations", views.integrations),
-            web.get("/v1/integrations/{id}", views.integration),
-            web.get("/v1/incidents", views.incidents),
-            web.get("/v1/incidents/{id}", views.incident),
-            web.get("/v1/incidents/{id}/window", reconciling.window),
-            web.get("/v1/incidents/{id}/tree.svg", views.tree),
-            web.get("/-/healthy", health.healthy),
-            web.get("/-/ready", health.ready),
-            web.get("/metrics", health.metrics_page),
-            *fees.routes(),
-            *page.routes(),
-        ]
-    )
+    app.add_routes([route.defined() for route in (*routes.READ, routes.OPENAPI)])
     return app
 
 
@@ -70,23 +49,14 @@ def admin_app(
     """The admin side: the only one that changes anything."""
     app = web.Application(middlewares=[problems, same_origin], client_max_size=operators.MOST_BYTES)
     app[operators.ORDERS], app[operators.TOKENS], app[operators.BUDGETS] = orders, tokens, Budgets()
-    app.add_routes(
-        [
-            web.post("/v1/integrations/{id}/pause", operators.pause),
-            web.post("/v1/integrations/{id}/resume", operators.resume),
-            web.post("/v1/integrations/{id}/override", operators.override),
-            web.post("/v1/incidents/{id}/acknowledge", operators.acknowledge),
-            web.get("/v1/approvals", operators.approvals),
-            web.post("/v1/approvals/{id}", operators.approve),
-        ]
-    )
-    return app
+    app.add_routes([route.defined() for route in (*routes.ADMIN, routes.OPENAPI)])
     if reloads is not None:
         app[reload.RELOADS] = reloads
-        app.add_routes([web.post("/-/reload", reload.reload)])
+        app.add_routes([routes.RELOAD.defined()])
     if journal is not None:
         app[audit.JOURNAL] = journal
-        app.add_routes([web.get("/v1/audit", audit.audit)])
+        app.add_routes([routes.AUDIT.defined()])
+    return app
 
 
 class Listener:

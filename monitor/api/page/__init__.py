@@ -64,8 +64,3 @@ async def asset(request: web.Request) -> web.Response:
 def _board(request: web.Request) -> str:
     sources = request.app[SOURCES]
     return render(request.app[BOARD].read(), sources.breakers(), list(sources.made()), sources.chains(), sources.sightings())
-
-
-def routes() -> list[web.RouteDef]:
-    """The page's routes on the read listener."""
-    return [web.get("/", home), web.get("/board", board), web.get("/board/fees", fee_tables), web.get("/page/{name:.+}", asset)]

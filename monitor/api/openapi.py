@@ -1,0 +1,117 @@
+"""OpenAPI 3.1 from the table of routes: schemas by msgspec, words from the handlers' own docstrings."""
+
+import importlib.metadata
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+_REF = "#/components/schemas/{name}"
+_PROBLEM = {
+    "type": "object",
+    "description": "RFC 9457: what was attempted, on what, what to do.",
+    "properties": {
+        "type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"}, "detail": {"type": "string"},
+    },
+}  # fmt: skip
+
+_REFUSED = ("400", "404", "413", "503")
+"""What any route may refuse with: a question it does not understand, nothing there, too much, not now."""
+_GUARDED = ("401", "403", "409", "412", "415", "428", "429")
+"""What else the admin listener may: no token that counts, not its scope, a race, no If-Match, no JSON, too often."""
+
+
+class Route(msgspec.Struct, frozen=True):
+    """One of them. `path` is aiohttp's; `body` is what must be sent, `query` what may be asked; `scope` the token's, on admin.
+
+    `answers` is the type of a 200, None for any object; `media` its content type. `tagged`: a 304 is possible. `accepted`: a
+    second person may have to approve (202). `open_body`: any JSON object is taken.
+    """
+
+    method: str
+    path: str
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    answers: Any = None
+    media: str = "application/json"
+    body: Any = None
+    query: Any = None
+    scope: str = ""
+    tagged: bool = False
+    accepted: bool = False
+    open_body: bool = False
+
+    def defined(self) -> web.RouteDef:
+        """As aiohttp takes it."""
+        return web.route(self.method, self.path, self.handler) if self.method != "GET" else web.get(self.path, self.handler)
+
+
+def document(routes: Iterable[Route], shown: Iterable[type] = ()) -> bytes:
+    """The whole document, JSON."""
+    routes = list(routes)
+    types = {kind for route in routes for kind in (route.answers, route.body, route.query) if kind is not None}
+    ordered = sorted({*types, *shown}, key=lambda kind: str(kind.__name__))
+    _, components = msgspec.json.schema_components(ordered, ref_template=_REF)
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(bare(route.path), {})[route.method.lower()] = _operation(route, components)
+    made = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Seawall", "version": importlib.metadata.version("seawall"),
+            "description": "Pause flags that payment services can trust. Those with a bearer token are the admin listener's.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": components | {"Problem": _PROBLEM},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }  # fmt: skip
+    return msgspec.json.encode(made)
+
+
+def bare(path: str) -> str:
+    """A path without the patterns of its parts.
+
+    >>> bare("/v1/flags/{key:.+}")
+    '/v1/flags/{key}'
+    """
+    return re.sub(r"\{(\w+):[^}]*\}", r"{\1}", path)
+
+
+def _operation(route: Route, components: dict[str, Any]) -> dict[str, Any]:
+    told = " ".join((route.handler.__doc__ or "").split())
+    parts: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        for name in re.findall(r"\{(\w+)\}", bare(route.path))
+    ]
+    if route.query is not None:
+        asked = components[route.query.__name__]["properties"]
+        parts += [{"name": name, "in": "query", "required": False, "schema": schema} for name, schema in asked.items()]
+    answer = {"$ref": _REF.format(name=route.answers.__name__)} if route.answers is not None else {"type": "object"}
+    content = {route.media: {"schema": answer if route.media == "application/json" else {"type": "string"}}}
+    answers: dict[str, Any] = {"200": {"description": "The answer.", "content": content}}
+    if route.tagged:
+        answers["304"] = {"description": "As the caller's tag has it; it is itself a proof of freshness."}
+    if route.accepted:
+        waits = {"schema": {"type": "object"}}
+        answers["202"] = {"description": "A second person must approve.", "content": {"application/json": waits}}
+    refused = {"$ref": _REF.format(name="Problem")}
+    media = ("application/problem+json", "application/json")  # OFREP's own errors, and a health that is none, are plain JSON
+    for status in (*_REFUSED, *(_GUARDED if route.scope else ())):
+        answers[status] = {"description": "What is wrong.", "content": {kind: {"schema": refused} for kind in media}}
+    made: dict[str, Any] = {"summary": told[:120], "operationId": _name(route), "parameters": parts, "responses": answers}
+    if route.body is not None or route.open_body:
+        schema = {"type": "object"} if route.body is None else {"$ref": _REF.format(name=route.body.__name__)}
+        needed = route.body is not None
+        made["requestBody"] = {"required": needed, "content": {"application/json": {"schema": schema}}}
+    if route.scope:
+        made["security"] = [{"token": []}]
+        made["description"] = f"Admin listener; the token needs the scope `{route.scope}`."
+    return made
+
+
+def _name(route: Route) -> str:
+    words = re.findall(r"\w+", bare(route.path))
+    return "_".join((route.method.lower(), *words))

@@ -1,0 +1,76 @@
+"""Every route of both listeners, once: what serves it, what it takes, what it answers. Servers and OpenAPI are made of it."""
+
+from aiohttp import web
+
+from alerts.window import Window
+from monitor.api import audit, flagd, flags, health, live, ofrep, openapi, operators, page, reconciling, reload, views
+from monitor.api import gas as fees
+from monitor.api.openapi import Route
+from monitor.breaker.flags import Flag
+from monitor.breaker.timing import Acknowledged
+from monitor.gas.answers import Question
+
+JSON, HTML, SVG, TEXT, STREAM = "application/json", "text/html", "image/svg+xml", "text/plain", "text/event-stream"
+
+
+READ = (
+    Route("GET", "/v1/flags", flags.read_all, tagged=True),
+    Route("GET", "/v1/flags/{key:.+}", flags.read_one, tagged=True),
+    Route("GET", "/v1/keys", flags.keys),
+    Route("GET", "/flagd/flags.json", flagd.flags, tagged=True),
+    Route("GET", "/v1/events", live.stream, media=STREAM),
+    Route("POST", "/ofrep/v1/evaluate/flags", ofrep.evaluate_all, open_body=True, tagged=True),
+    Route("POST", "/ofrep/v1/evaluate/flags/{key:.+}", ofrep.evaluate_one, open_body=True),
+    Route("GET", "/v1/integrations", views.integrations),
+    Route("GET", "/v1/integrations/{id}", views.integration),
+    Route("GET", "/v1/incidents", views.incidents),
+    Route("GET", "/v1/incidents/{id}", views.incident),
+    Route("GET", "/v1/incidents/{id}/window", reconciling.window, Window),
+    Route("GET", "/v1/incidents/{id}/tree.svg", views.tree, media=SVG),
+    Route("GET", "/v1/gas", fees.chains),
+    Route("GET", "/v1/gas/{chain}", fees.chain, query=Question, tagged=True),
+    Route("GET", "/-/healthy", health.healthy),
+    Route("GET", "/-/ready", health.ready),
+    Route("GET", "/metrics", health.metrics_page, media=TEXT),
+    Route("GET", "/", page.home, media=HTML),
+    Route("GET", "/board", page.board, media=HTML),
+    Route("GET", "/board/fees", page.fee_tables, media=HTML),
+    Route("GET", "/page/{name:.+}", page.asset, media="*/*"),
+)
+"""The read listener's: not one of them changes anything."""
+
+ADMIN = (
+    Route(
+        "POST", "/v1/integrations/{id}/pause", operators.pause, operators.Done, body=operators.PauseOrder, scope="pause"
+    ),
+    Route(
+        "POST", "/v1/integrations/{id}/resume", operators.resume, body=operators.ResumeOrder, scope="resume", accepted=True
+    ),
+    Route(
+        "POST", "/v1/integrations/{id}/override", operators.override, body=operators.OverrideOrder, scope="resume", accepted=True
+    ),
+    Route(
+        "POST", "/v1/incidents/{id}/acknowledge", operators.acknowledge, Acknowledged, body=operators.Acknowledgement,
+        scope="pause",
+    ),
+    Route("GET", "/v1/approvals", operators.approvals, scope="resume"),
+    Route("POST", "/v1/approvals/{id}", operators.approve, operators.Done, body=operators.Approval, scope="resume"),
+)  # fmt: skip
+RELOAD = Route("POST", "/-/reload", reload.reload, scope="reload")
+AUDIT = Route("GET", "/v1/audit", audit.audit, scope="audit")
+"""The admin listener's; the last two only where there is something to reload, and a journal to read."""
+
+SHOWN = (Flag,)
+"""Types that answers hold, named in the document though no route has them as its whole answer."""
+
+
+async def document(_: web.Request) -> web.Response:
+    """`GET /openapi.json`: both listeners' routes, as OpenAPI 3.1."""
+    return web.Response(body=DOCUMENT, content_type=JSON, headers={"Cache-Control": "no-cache"})
+
+
+OPENAPI = Route("GET", "/openapi.json", document)
+"""On both listeners."""
+
+EVERY = (*READ, *ADMIN, RELOAD, AUDIT, OPENAPI)
+DOCUMENT = openapi.document(EVERY, SHOWN)

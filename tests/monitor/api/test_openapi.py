@@ -1,0 +1,85 @@
+"""The document is what is served: valid, complete, and held against both real listeners by schemathesis."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import msgspec
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase
+from openapi_spec_validator import validate
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
+
+from monitor.api.openapi import bare
+from monitor.api.routes import ADMIN, AUDIT, DOCUMENT, EVERY, OPENAPI, READ, RELOAD
+from tests.monitor.api.conftest import SECRET, Doors, doors_with
+
+EXAMPLES = 8
+ENDLESS = "/v1/events"
+"""A stream has no last byte to wait for."""
+
+CHECKS: list[Any] = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+
+def drilled(paths: set[str], url: str, secret: str | None) -> tuple[set[str], list[str]]:
+    """The paths that were asked, and every answer that is not as the document says: to made-up and to broken requests."""
+    schema: Any = schemathesis.openapi.from_dict(msgspec.json.decode(DOCUMENT))
+    headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+    asked: set[str] = set()
+    faults: list[str] = []
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        if operation.path not in paths:
+            continue
+
+        @hypothesis.given(case=operation.as_strategy())
+        @hypothesis.settings(
+            max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )  # fmt: skip
+        def one(case: Any) -> None:  # noqa: ANN401 - schemathesis' own
+            asked.add(case.path)
+            case.call_and_validate(base_url=url, headers=headers, checks=CHECKS)
+
+        try:
+            one()
+        except Exception as error:  # noqa: BLE001 - collected, so that one run tells all
+            faults.append(f"{operation.label}: {error}")
+    return asked, faults
+
+
+def test_the_document_is_openapi_and_names_every_route_of_both_listeners() -> None:
+    document = msgspec.json.decode(DOCUMENT)
+    validate(document)
+    told = {(method.upper(), path) for path, operations in document["paths"].items() for method in operations}
+    assert told == {(route.method, bare(route.path)) for route in EVERY}
+    assert len(told) == len(EVERY) == len(READ) + len(ADMIN) + len((RELOAD, AUDIT, OPENAPI))
+    guarded = {path for path, operations in document["paths"].items() for one in operations.values() if "security" in one}
+    assert guarded == {bare(route.path) for route in (*ADMIN, RELOAD, AUDIT)}
+
+
+async def test_both_listeners_serve_it(doors: Doors) -> None:
+    for listener in (doors.read, doors.admin):
+        async with doors.http.get(f"{listener.url}/openapi.json") as answer:
+            assert (answer.status, await answer.read()) == (200, DOCUMENT)
+
+
+async def test_the_read_listener_answers_as_the_document_says(tmp_path: Path) -> None:
+    paths = {bare(route.path) for route in (*READ, OPENAPI)} - {ENDLESS}
+    async with doors_with(tmp_path) as doors:
+        (await doors.pause()).release()
+        asked, faults = await asyncio.to_thread(drilled, paths, doors.read.url, None)
+    assert faults == []
+    assert asked == paths
+
+
+@pytest.mark.parametrize("secret", [SECRET, "no-token-of-ours", None])
+async def test_the_admin_listener_answers_as_the_document_says(tmp_path: Path, secret: str | None) -> None:
+    paths = {bare(route.path) for route in ADMIN}
+    async with doors_with(tmp_path) as doors:
+        asked, faults = await asyncio.to_thread(drilled, paths, doors.admin.url, secret)
+    assert faults == []
+    assert asked == paths
