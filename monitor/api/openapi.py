@@ -19,8 +19,8 @@ _PROBLEM = {
 
 _REFUSED = ("400", "404", "413", "503")
 """What any route may refuse with: a question it does not understand, nothing there, too much, not now."""
-_GUARDED = ("401", "403", "409", "412", "415", "428", "429")
-"""What else the admin listener may: no token that counts, not its scope, a race, no If-Match, no JSON, too often."""
+_GUARDED = ("401", "403", "409", "412", "428", "429")
+"""What else the admin listener may: no token that counts, not its scope, a race, no If-Match, too often."""
 
 
 class Route(msgspec.Struct, frozen=True):
