@@ -80,6 +80,8 @@ def test_the_example_says_everything_a_configuration_can_say() -> None:
         "Api": data["api"],
         "TokenConfig": data["api"]["tokens"][0],
         "JournalConfig": data["journal"],
+        "CanaryConfig": data["canary"],
+        "PauseTarget": pair["pause_target"],
         "Sentry": data["sentry"],
         "Log": data["log"],
     }
