@@ -119,8 +119,8 @@ def test_what_cannot_be_read_is_named_with_line_and_column(text: str, said: str)
             ),
         ),
         (
-            WHOLE.replace("holdings", "curve"),
-            'integrations.aave.contracts[0].kind: "curve" is not one of: holdings, uniswap_v2, erc4626 (line 10)',
+            WHOLE.replace("holdings", "balancer"),
+            'integrations.aave.contracts[0].kind: "balancer" is not one of: holdings, uniswap_v2, uniswap_v3, curve, erc4626, accounts (line 10)',
         ),
         (
             WHOLE.replace("  aave:", "  Aave:"),
@@ -202,11 +202,11 @@ def test_what_cannot_be_read_is_named_with_line_and_column(text: str, said: str)
         ),
         (
             CHAINS + 'api: {tokens: [{name: a, secret: "${TOKEN}", scopes: []}]}\n',
-            "api.tokens[0].scopes: allows nothing; name pause, resume or both (line 3)",
+            "api.tokens[0].scopes: allows nothing; name pause, resume, audit or reload (line 3)",
         ),
         (
             CHAINS + 'api: {tokens: [{name: a, secret: "${TOKEN}", scopes: [root]}]}\n',
-            'api.tokens[0].scopes[0]: "root" is not one of: pause, resume (line 3)',
+            'api.tokens[0].scopes[0]: "root" is not one of: pause, resume, audit, reload (line 3)',
         ),
         (CHAINS + "detectors: {drain: {warn_share: 1.0e999}}\n", "detectors.drain.warn_share: not a finite number (line 3)"),
     ],

@@ -8,7 +8,7 @@ import pytest
 from monitor.config import load, parse
 from monitor.errors import ConfigError
 
-ENV = {"ETH_WS": "wss://node.example.org/v2/canary-key", "TOKEN": "canary-token-0123456789"}
+ENV = {"ETH_WS": "wss://node.example.org/v2/magpie-key", "TOKEN": "magpie-token-0123456789"}
 CHAINS = 'version: 1\nchains: {ethereum: {id: "eip155:1", nodes: [{name: alpha, ws: "${ETH_WS}"}]}}\n'
 
 
@@ -28,15 +28,15 @@ sentry: {dsn: "${TOKEN}"}
 
 
 def test_secrets_are_read_from_where_they_are_and_show_nowhere(tmp_path: Path) -> None:
-    (tmp_path / "hook").write_text("canary-hook\n")
+    (tmp_path / "hook").write_text("magpie-hook\n")
     (tmp_path / "seawall.yaml").write_text(SECRETS)
     config = load(tmp_path / "seawall.yaml", ENV)
     hook = config.alerts.receivers["hook"]
-    assert hook.arguments() == {"url": "https://x.example.org", "secret": "canary-hook", "urls": (ENV["TOKEN"],)}
+    assert hook.arguments() == {"url": "https://x.example.org", "secret": "magpie-hook", "urls": (ENV["TOKEN"],)}
     assert config.api.tokens[0].secret.reveal() == ENV["TOKEN"]
     assert config.chains["local"].nodes[0].ws.reveal() == ENV["ETH_WS"]
     shown = f"{config} {config!r} {config.api.tokens[0].secret} {config.chains['local'].nodes[0].ws}"
-    assert "canary" not in shown
+    assert "magpie" not in shown
     assert "wss://node.example.org/***" in shown
     with pytest.raises(TypeError, match="not pickled"):
         pickle.dumps(config.api.tokens[0].secret)
@@ -49,15 +49,15 @@ def test_secrets_are_read_from_where_they_are_and_show_nowhere(tmp_path: Path) -
         ("file:nowhere", "cannot be read: No such file or directory"),
         ("file:empty", "is empty"),
         ("file:binary", "cannot be read: it is not UTF-8 text"),
-        ("canary", "a secret is not written here"),
+        ("magpie", "a secret is not written here"),
         ("$TOKEN", "a secret is not written here"),
         ("x${TOKEN}", "a secret is not written here"),
-        ("[canary]", "expected text"),
+        ("[magpie]", "expected text"),
     ],
 )
 def test_a_secret_that_is_not_there_is_named_and_never_quoted(tmp_path: Path, reference: str, said: str) -> None:
     (tmp_path / "empty").touch()
-    (tmp_path / "binary").write_bytes(b"\xff\xfecanary")
+    (tmp_path / "binary").write_bytes(b"\xff\xfemagpie")
     reference = reference if reference.startswith("[") else f'"{reference}"'
     text = CHAINS + f"sentry: {{dsn: {reference}}}\n"
     with pytest.raises(ConfigError) as caught:
@@ -65,7 +65,7 @@ def test_a_secret_that_is_not_there_is_named_and_never_quoted(tmp_path: Path, re
     (problem,) = caught.value.problems
     assert problem.startswith("sentry.dsn: ")
     assert said in problem
-    assert "canary" not in problem
+    assert "magpie" not in problem
 
 
 @pytest.mark.parametrize(
@@ -85,25 +85,25 @@ def test_a_node_url_without_a_key_may_stand_in_the_file(url: str, shown: str) ->
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("wss://node.example.org/v2/canary", "the URL of node.example.org may carry a key"),
-        ("wss://node.example.org?key=canary", "the URL of node.example.org may carry a key"),
-        ("wss://user:canary@node.example.org", "the URL of node.example.org may carry a key"),
-        ("https://node.example.org/canary", "not a WebSocket URL"),
-        ("ws://canary:port", "not a URL"),
-        ("canary", "not a WebSocket URL"),
+        ("wss://node.example.org/v2/magpie", "the URL of node.example.org may carry a key"),
+        ("wss://node.example.org?key=magpie", "the URL of node.example.org may carry a key"),
+        ("wss://user:magpie@node.example.org", "the URL of node.example.org may carry a key"),
+        ("https://node.example.org/magpie", "not a WebSocket URL"),
+        ("ws://magpie:port", "not a URL"),
+        ("magpie", "not a WebSocket URL"),
         ("ws://", "not a WebSocket URL"),
     ],
 )
 def test_a_node_url_with_a_key_or_of_another_kind_is_refused_without_repeating_it(url: str, said: str) -> None:
     (literal,) = problems(CHAINS.replace("${ETH_WS}", url))
     assert literal.startswith(f"chains.ethereum.nodes[0].ws: {said}")
-    assert "canary" not in literal
+    assert "magpie" not in literal
 
 
 def test_a_bad_node_url_in_the_environment_is_not_repeated() -> None:
-    (problem,) = problems(CHAINS, {"ETH_WS": "https://node.example.org/canary"})
+    (problem,) = problems(CHAINS, {"ETH_WS": "https://node.example.org/magpie"})
     assert "not a WebSocket URL" in problem
-    assert "canary" not in problem
+    assert "magpie" not in problem
 
 
 def test_tokens_that_could_be_mistaken_or_guessed_are_refused() -> None:
