@@ -74,7 +74,8 @@ class Executions:
     ) -> Execution | Unjudged:
         """A pending transaction as it would run on `head`, after `before`: its sender's earlier pending ones, lowest nonce first.
 
-        `on` is another connection to ask. Node rules on fees are left out, those on balance are kept; an Execution whose root failed is harmless as it stands.
+        `on` is another connection to ask. Node rules on fees are left out, those on balance are kept; an Execution whose root
+        failed is harmless as it stands.
         """
         origin = Origin(source=tx.id, chain=tx.chain, at=tx.at, tx=tx.id, stage=tx.stage, logged=True)
         found, _ = await asyncio.gather(self._simulated(on or self._rpc, tx, head, before, origin), self._refreshed(head))

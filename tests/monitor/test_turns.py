@@ -112,8 +112,8 @@ def test_those_behind_the_first_of_a_costly_contract_come_after_everyone_else_an
     assert names(ready(turns, Kind.NEAR)) == ["thief0"]
     assert turns.size == 19
     turns.offer(tx("poor", to="0xc2"), near=True, slow=True)
-    first, second = turns.take_now(Kind.SLOW), turns.take_now(Kind.SLOW)
-    assert {one and one.to for one in (first, second)} == {"0xb0", "0xc2"}, "contract by contract"
+    slow = [turns.take_now(Kind.SLOW) for _ in range(2)]
+    assert {one and one.to for one in slow} == {"0xb0", "0xc2"}, "contract by contract"
     assert not turns.take_lost()
 
 

@@ -19,7 +19,7 @@ class Twin(Alarmist):
 
     name = "twin"
 
-    def observe(self, event: Event) -> list[Finding]:  # type: ignore[override]  # a list will do
+    def observe(self, event: Event) -> list[Finding]:
         made = [one for one in super().observe(event) if isinstance(one, Finding)]
         return [msgspec.structs.replace(one, id="twin-" + one.id, detector="twin") for one in made]
 

@@ -33,7 +33,9 @@ def test_secrets_are_read_from_where_they_are_and_show_nowhere(tmp_path: Path) -
     config = load(tmp_path / "seawall.yaml", ENV)
     hook = config.alerts.receivers["hook"]
     assert hook.arguments() == {"url": "https://x.example.org", "secret": "magpie-hook", "urls": (ENV["TOKEN"],)}
-    assert config.api.tokens[0].secret.reveal() == ENV["TOKEN"]
+    secret = config.api.tokens[0].secret
+    assert secret is not None
+    assert secret.reveal() == ENV["TOKEN"]
     assert config.chains["local"].nodes[0].ws.reveal() == ENV["ETH_WS"]
     shown = f"{config} {config!r} {config.api.tokens[0].secret} {config.chains['local'].nodes[0].ws}"
     assert "magpie" not in shown
