@@ -1,6 +1,5 @@
 """Commands about alerts: does this channel really reach somebody?"""
 
-import asyncio
 import json
 import time
 from pathlib import Path
@@ -27,6 +26,8 @@ def try_out(
     as_json: AsJson = False,
 ) -> None:
     """Send one message that is plainly a test, without a daemon, and say what the receiver answered."""
+    import asyncio
+
     from alerts.base import DeliveryFailed
     from alerts.render import trial
     from monitor.assembly import build_channels

@@ -120,8 +120,10 @@ def test_what_cannot_be_read_is_named_with_line_and_column(text: str, said: str)
         ),
         (
             WHOLE.replace("holdings", "balancer"),
-            'integrations.aave.contracts[0].kind: "balancer" is not one of: holdings, uniswap_v2, uniswap_v3, curve, erc4626, '
-            "accounts (line 10)",
+            (
+                'integrations.aave.contracts[0].kind: "balancer" is not one of: holdings, uniswap_v2, uniswap_v3, curve, '
+                "erc4626, accounts (line 10)"
+            ),
         ),
         (
             WHOLE.replace("  aave:", "  Aave:"),
