@@ -30,7 +30,7 @@ node_modules/.locked: package.json package-lock.json
 system: ## Debian packages the real-parts tests need (installed as root, else named)
 	.ci/system
 
-check: setup ## format, lint, types, import contracts, fast tests: under a minute
+check: setup ## format, lint, types, import contracts, fast tests: two minutes
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .

@@ -1,1 +1,6 @@
 """The daemon: everything that touches the world."""
+
+import gc
+
+gc.set_threshold(20_000, 20, 20)
+"""Starting makes a hundred thousand objects that stay; at the default of 700 the collector walks them again and again (40 ms)."""

@@ -125,10 +125,6 @@ class Arrivals:
         """Pending transactions that wait to be simulated."""
         return self._turns.size
 
-    def unaccounted(self) -> int:
-        """Open ones that neither wait nor fly: none, ever."""
-        return len(self.reckoning) - self._turns.size - len(self._flying)
-
     def mined(self, transactions: Sequence[str], *, since: float = 0.0, touched: Collection[str] = ()) -> None:
         """A block with these was judged: they need no simulation any more, and some others need another.
 
