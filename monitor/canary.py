@@ -100,6 +100,7 @@ class Canary:
         """One after another until cancelled. A chain that was never judged has nothing to prove yet."""
         metrics.CANARY_LAST.labels(self.chain).set(time.time())
         metrics.CANARY_EVERY.labels(self.chain).set(self.every)
+        metrics.CANARY_LOST.labels(self.chain)  # none lost is a figure too
         while True:
             if self.about.judged:
                 await self.round()

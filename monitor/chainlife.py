@@ -10,6 +10,7 @@ import structlog
 
 from detectors.base import Detector, Registry
 from detectors.events import Event, Position, Reverted
+from monitor import metrics
 from monitor.breaker.flags import FlagBoard
 from monitor.breaker.fold import Cursor
 from monitor.chains.capabilities import Capabilities, of_kind, show
@@ -93,6 +94,8 @@ class ChainLife:
         self.greeting: Callable[[str], Iterable[Event]] = lambda _: ()
         """What its detectors must be told before anything else: they may be new."""
         self._began = time.monotonic()
+        for outcome in ("spared", "sent", "won"):
+            metrics.HEDGES.labels(self.chain.id, outcome)  # no second question is a figure too
 
     @property
     def tried(self) -> bool:

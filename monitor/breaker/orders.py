@@ -77,6 +77,8 @@ class Orders:
 
     def __init__(self, desk: Desk, members: Mapping[str, Member] | None = None) -> None:
         self.desk = desk
+        for name in desk.board.specs:
+            metrics.TIME_TO_ACKNOWLEDGE.labels(name)  # nothing acknowledged is a figure too
         self.members = {name: Member() for name in desk.board.specs} | dict(members or {})
 
     def inside(self, scope: str) -> list[str]:
