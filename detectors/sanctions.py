@@ -63,8 +63,9 @@ class Sanctions(Detector):
         """Take a list up, or screen an execution."""
         if isinstance(event, PartyList):
             self._take(event)
-        elif isinstance(event, Execution) and event.frames and any(chain == event.chain for chain, _ in self._lists):
-            yield from self._screened(event)
+        elif self._lists and isinstance(event, Execution) and event.frames:
+            return self._screened(event)
+        return ()
 
     def _take(self, news: PartyList) -> None:
         """A list in a new version takes the whole place of the old one."""

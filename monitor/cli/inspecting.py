@@ -35,6 +35,7 @@ def inspect(
     watched = _addresses(watch or [])
     allow_deep()
     gc.freeze()  # what was imported outlives every trace; without this each collection walks it again
+    gc.set_threshold(500_000)  # traces hold no cycles: they go when they are done with
     words, classes, failed = Words(), list(discover().values()), False
     counts = dict.fromkeys(Verdict, 0)
     for path in files:
