@@ -8,9 +8,11 @@ Goals: at least 0.2 of the bare server's rate, p99 at most 10 times Redis's, the
 import json
 import os
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +50,8 @@ def redis() -> Iterator[int | None]:
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no"]
     process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
     try:
+        while socket.socket().connect_ex(("127.0.0.1", port)):
+            time.sleep(0.05)
         yield port
     finally:
         process.terminate()
