@@ -138,29 +138,19 @@ def _panel(panel: Panel, x: int, y: int) -> stat.Panel | statetimeline.Panel | t
 
 def overview() -> str:
     """The overview dashboard as JSON text."""
-    board = (
-        dashboard.Dashboard("Seawall overview")
-        .uid("seawall-overview")
-        .tags(["seawall"])
-        .refresh("10s")
-        .time("now-1h", "now")
-        .timezone("utc")
-        .editable()
-        .with_variable(dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"))
-        .with_variable(
-            dashboard.QueryVariable("integration").label("Integration").datasource(_source())
-            .query("label_values(seawall_paused, integration)").refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
-            .multi(multi=True).include_all(include_all=True).all_value(".*")
-        )
-    )  # fmt: skip
-    return _laid_out(board, ROWS)
+    return _laid_out(_board("overview", "integration", "seawall_paused"), ROWS)
 
 
 def gas() -> str:
     """The gas dashboard as JSON text."""
-    board = (
-        dashboard.Dashboard("Seawall gas")
-        .uid("seawall-gas")
+    return _laid_out(_board("gas", "chain", "seawall_gas_base_fee_wei"), GAS_ROWS)
+
+
+def _board(name: str, variable: str, metric: str) -> dashboard.Dashboard:
+    """An empty dashboard, to be narrowed down by one label, whose values are those that `metric` has."""
+    return (
+        dashboard.Dashboard(f"Seawall {name}")
+        .uid(f"seawall-{name}")
         .tags(["seawall"])
         .refresh("10s")
         .time("now-1h", "now")
@@ -168,12 +158,11 @@ def gas() -> str:
         .editable()
         .with_variable(dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"))
         .with_variable(
-            dashboard.QueryVariable("chain").label("Chain").datasource(_source())
-            .query("label_values(seawall_gas_base_fee_wei, chain)").refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
+            dashboard.QueryVariable(variable).label(variable.capitalize()).datasource(_source())
+            .query(f"label_values({metric}, {variable})").refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
             .multi(multi=True).include_all(include_all=True).all_value(".*")
         )
     )  # fmt: skip
-    return _laid_out(board, GAS_ROWS)
 
 
 def _laid_out(board: dashboard.Dashboard, rows: tuple[tuple[str, tuple[Panel, ...]], ...]) -> str:

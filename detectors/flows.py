@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 from detectors._math.undo import Map, Undo
 from detectors.base import NOTHING, Detector, Finding, Registry, Watch
 from detectors.events import Block, Committed, Event, Reverted
-from detectors.execution.books import counts
+from detectors.execution.books import counts, turn
 from detectors.execution.frames import CALL, Execution, Frame
 from detectors.execution.ledger import flows
 from detectors.execution.parties import YOUNG
@@ -89,10 +89,8 @@ class Flows(Detector):
             if books is None:
                 books = self._books[event.chain] = Books()
             books.log.open(event.position.height)
-        elif isinstance(event, Committed) and books is not None:
-            books.log.forget(event.finalized)
-        elif isinstance(event, Reverted) and books is not None:
-            books.log.revert(event.first.height)
+        elif isinstance(event, Committed | Reverted) and books is not None:
+            turn(books.log, event)
         return ()
 
     def _judge(self, event: Execution, pulls: list[Pull]) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ import msgspec
 
 from detectors.base import NOTHING, Detector, Finding, Registry, Watch
 from detectors.events import Block, Committed, Event, PoolState, Price, Reverted
-from detectors.execution.books import Books, counts, known
+from detectors.execution.books import Books, attend, counts, known
 from detectors.execution.frames import CREATES, STATICCALL, Execution
 from detectors.execution.ledger import flows, kept_at_home
 from detectors.execution.outflow import outflows
@@ -131,13 +131,7 @@ class Risk(Detector):
         """Add to the stories of whoever acts; tell one that has become loud enough."""
         if isinstance(event, Execution):
             return self._execution(event)
-        books = self._books.get(event.chain)
-        if isinstance(event, Block | PoolState | Price):
-            if books is None:
-                books = self._books[event.chain] = Stories()
-            books.learn(event)
-        elif isinstance(event, Committed | Reverted) and books is not None:
-            books.turn(event)
+        attend(self._books, event, Stories)
         return ()
 
     def _execution(self, event: Execution) -> list[Finding]:

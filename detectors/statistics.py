@@ -12,6 +12,7 @@ from detectors._math.spot import Spot
 from detectors._math.undo import Map, Undo
 from detectors.base import NOTHING, Basis, Detector, Finding, Registry
 from detectors.events import Block, Committed, Event, PoolState, Reverted, Stage
+from detectors.execution.books import turn
 
 WARM = 100
 """Increments before a series is judged: it has no history to be compared with."""
@@ -103,10 +104,8 @@ class Statistics(Detector):
                 books = self._books[event.chain] = Books()
             books.log.open(event.position.height)
             return list(self._reading(event, books)) if isinstance(event, PoolState) else ()
-        if books is not None and isinstance(event, Committed):
-            books.log.forget(event.finalized)
-        elif books is not None and isinstance(event, Reverted):
-            books.log.revert(event.first.height)
+        if isinstance(event, Committed | Reverted) and books is not None:
+            turn(books.log, event)
         return ()
 
     def _reading(self, event: PoolState, books: Books) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from detectors.base import NOTHING, Detector, Finding, Registry, Watch
 from detectors.drain.suspects import pays_positions, strangers, trades
 from detectors.drain.windows import Limits, Spent, Windows
 from detectors.events import Block, Committed, Event, Gap, PoolState, Price, Reverted
-from detectors.execution.books import Books, counts, known
+from detectors.execution.books import Books, attend, counts, known
 from detectors.execution.frames import Execution
 from detectors.execution.ledger import Ledger, flows, kept_at_home
 from detectors.execution.outflow import PLAIN, POSITIONS, Known, Outflow, outflows
@@ -88,14 +88,8 @@ class Drain(Detector):
         """Judge an execution; learn from everything that a block holds."""
         if isinstance(event, Execution):
             return self._execution(event)
-        books = self._books.get(event.chain)
-        if isinstance(event, Block | PoolState | Price):
-            if books is None:
-                books = self._books[event.chain] = Ledgers(self.budgets)
-            books.learn(event)
-        elif isinstance(event, Committed | Reverted) and books is not None:
-            books.turn(event)
-        elif isinstance(event, Gap) and event.feed == "heads" and books is not None:
+        books = attend(self._books, event, lambda: Ledgers(self.budgets))
+        if isinstance(event, Gap) and event.feed == "heads" and books is not None:
             books.clock["started"] = books.now(event)  # blocks are missing: no window that reaches back over them is whole
         return ()
 

@@ -1,6 +1,8 @@
 """What one chain has told of its watched contracts: holdings, prices and the hour. A reverted block leaves no trace."""
 
+from collections.abc import Callable
 from math import isfinite
+from typing import TypeVar
 
 import msgspec
 
@@ -10,6 +12,8 @@ from detectors.execution.frames import Execution
 from detectors.execution.ledger import Ledger
 from detectors.execution.outflow import Holding, Known
 
+Kept = TypeVar("Kept", bound="Books")
+
 MINED = frozenset((Stage.INCLUDED, Stage.SAFE, Stage.FINAL))
 """Stages that change state; a transaction seen earlier may never happen."""
 
@@ -17,6 +21,14 @@ MINED = frozenset((Stage.INCLUDED, Stage.SAFE, Stage.FINAL))
 def counts(event: Execution) -> bool:
     """Does this change state? Mined, and seen for the first time."""
     return event.stage in MINED and event.position is not None and not event.supersedes
+
+
+def turn(log: Undo, event: Committed | Reverted) -> None:
+    """Forget the way back behind what is final; go back over what is not on the chain any more."""
+    if isinstance(event, Committed):
+        log.forget(event.finalized)
+    else:
+        log.revert(event.first.height)
 
 
 class Books:
@@ -46,13 +58,6 @@ class Books:
             if "started" not in self.clock:
                 self.clock["started"] = event.timestamp
 
-    def turn(self, event: Committed | Reverted) -> None:
-        """Forget the way back behind what is final; go back over what is not on the chain any more."""
-        if isinstance(event, Committed):
-            self.log.forget(event.finalized)
-        else:
-            self.log.revert(event.first.height)
-
     def now(self, event: Event) -> float:
         """The chain's time, unix seconds; without a block yet, when the event was seen."""
         return self.clock.get("now", event.at)
@@ -63,6 +68,21 @@ class Books:
         reserves = {asset: max(0, amount + changes.get(asset, 0)) for asset, amount in holding.reserves.items()}
         supply = max(0, holding.supply + ledger.mints(share) - ledger.burns(share))
         self.held[address] = msgspec.structs.replace(holding, reserves=reserves, supply=supply)
+
+
+def attend(shelf: dict[str, Kept], event: Event, new: Callable[[], Kept]) -> Kept | None:
+    """Show an event that is no execution to its chain's books, which are begun by the first block, reading or price.
+
+    The chain's books come back, None while there are none.
+    """
+    books = shelf.get(event.chain)
+    if isinstance(event, Block | PoolState | Price):
+        if books is None:
+            books = shelf[event.chain] = new()
+        books.learn(event)
+    elif isinstance(event, Committed | Reverted) and books is not None:
+        turn(books.log, event)
+    return books
 
 
 def known(event: Execution, books: Books | None, address: str, share_token: str | None = None) -> Known:

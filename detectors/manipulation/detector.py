@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple
 
 from detectors.base import NOTHING, Detector, Finding, Registry, Watch
 from detectors.events import Block, Committed, Event, PoolState, Price, Reverted
-from detectors.execution.books import Books, counts, known
+from detectors.execution.books import Books, attend, counts, known
 from detectors.execution.frames import Execution
 from detectors.execution.ledger import Ledger, Moved, flows, in_order
 from detectors.execution.outflow import Holding, Known
@@ -95,13 +95,7 @@ class Manipulation(Detector):
         """Judge an execution; learn what vaults hold."""
         if isinstance(event, Execution):
             return self._execution(event)
-        books = self._books.get(event.chain)
-        if isinstance(event, Block | PoolState | Price):
-            if books is None:
-                books = self._books[event.chain] = Books()
-            books.learn(event)
-        elif isinstance(event, Committed | Reverted) and books is not None:
-            books.turn(event)
+        attend(self._books, event, Books)
         return ()
 
     def _execution(self, event: Execution) -> list[Finding]:
@@ -114,7 +108,6 @@ class Manipulation(Detector):
         seen = looks(event, self._harmless.get(event.chain, NOBODY))
         if held is NONE_HELD and not seen:
             return []
-        watch = self.registry.get(event.chain, NOTHING)
         watch = self.registry.get(event.chain, NOTHING)
         ledger = flows(event)
         found = list(self._prices(event, ledger, books, watch, seen)) if seen else []

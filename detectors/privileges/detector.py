@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from detectors._math.undo import Map
 from detectors.base import NOTHING, Detector, Finding, Registry, Watch
 from detectors.events import Block, Committed, Event, PoolState, Price, Reverted
-from detectors.execution.books import Books, counts, known
+from detectors.execution.books import Books, attend, counts, known
 from detectors.execution.frames import Execution
 from detectors.execution.ledger import Ledger, flows, kept_at_home
 from detectors.execution.outflow import Known, outflows
@@ -101,13 +101,7 @@ class Privileges(Detector):
         """Judge an execution; learn what contracts hold."""
         if isinstance(event, Execution):
             return self._execution(event)
-        keys = self._books.get(event.chain)
-        if isinstance(event, Block | PoolState | Price):
-            if keys is None:
-                keys = self._books[event.chain] = Keys()
-            keys.learn(event)
-        elif isinstance(event, Committed | Reverted) and keys is not None:
-            keys.turn(event)
+        attend(self._books, event, Keys)
         return ()
 
     def _execution(self, event: Execution) -> list[Finding]:

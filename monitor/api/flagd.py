@@ -12,8 +12,9 @@ import msgspec
 from aiohttp import web
 
 from monitor import metrics
-from monitor.api.flags import BOARD, VIEWS, Value, unchanged, value_of
+from monitor.api.flags import BOARD, Value, unchanged, value_of
 from monitor.breaker.flags import Flag, FlagBoard, OnBlind, Shown
+from monitor.config.checks import VIEWS
 
 LEASE: web.AppKey[float] = web.AppKey("lease", float)
 _SCHEMA = "https://flagd.dev/schema/v0/flags.json"

@@ -8,9 +8,9 @@ from monitor.api.documents import DOCUMENTS, Documents
 from monitor.api.problems import problem
 from monitor.api.signing import keys_of
 from monitor.breaker.flags import Flag, FlagBoard, Shown, fingerprint
+from monitor.config.checks import VIEWS
 
 BOARD: web.AppKey[FlagBoard] = web.AppKey("board", FlagBoard)
-VIEWS = ("paused", "state", "max_share", "risk", "level")
 Value = bool | str | float
 
 

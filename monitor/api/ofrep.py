@@ -5,8 +5,9 @@ from aiohttp import web
 
 from monitor import metrics
 from monitor.api.documents import DOCUMENTS
-from monitor.api.flags import BOARD, VIEWS, find, reason_of, tag_of, unchanged, value_of
+from monitor.api.flags import BOARD, find, reason_of, tag_of, unchanged, value_of
 from monitor.breaker.flags import Flag
+from monitor.config.checks import VIEWS
 
 _INACTIVITY_SECONDS = 120
 _MOST_BRACKETS = 1000

@@ -30,7 +30,7 @@ Share = Annotated[float, typer.Option("--share", help="Traffic that passes under
 
 
 class Level(StrEnum):
-    """How much a pause takes away."""
+    """How much a pause takes away: the breaker's own levels, too much to load for a help text; a test holds them equal."""
 
     THROTTLE = "throttle"
     EXITS_ONLY = "exits_only"

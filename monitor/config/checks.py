@@ -62,16 +62,18 @@ def _chains(chains: Mapping[str, ChainConfig], data: Any) -> Iterator[Problem]: 
         yield from _twice([node.name for node in chain.nodes], (*path, "nodes"), "two nodes are called {}")
 
 
-VIEWS = (".paused", ".state", ".max_share", ".risk", ".level")
-"""What follows an integration's id in a flag's key."""
+VIEWS = ("paused", "state", "max_share", "risk", "level")
+"""The views of a flag: what follows an integration's id and a dot in a flag's key."""
+
+_ENDS = tuple(f".{view}" for view in VIEWS)
 
 
 def _references(file: File, data: object) -> Iterator[Problem]:
     chains, policies = _written(data, "chains"), [*_written(data, "policies"), DEFAULT_POLICY]
     for name, integration in file.integrations.items():
         path = ("integrations", name)
-        if name.endswith(VIEWS):
-            yield path, f"{name[name.rindex('.') :]} at its end is a view of a flag ({', '.join(VIEWS)}); name it otherwise"
+        if name.endswith(_ENDS):
+            yield path, f"{name[name.rindex('.') :]} at its end is a view of a flag ({', '.join(_ENDS)}); name it otherwise"
         if integration.chain not in chains:
             yield (*path, "chain"), _nothing("chain", integration.chain, chains)
         if integration.policy not in policies:

@@ -14,7 +14,7 @@ from monitor.demo.anvil import Anvil
 from monitor.feeds.heads import Heads
 from monitor.feeds.quorum import Quorum
 from tests.support.chain import CHAIN, TalkingChain
-from tests.support.following import Ledger
+from tests.support.following import Ledger, at_work
 
 
 class Followed:
@@ -58,20 +58,9 @@ class Followed:
 @contextlib.asynccontextmanager
 async def followed(*urls: str, quorum: int = 1) -> AsyncIterator[Followed]:
     made = Followed(*urls, quorum=quorum)
-    tasks = [
-        asyncio.create_task(made.nodes.run()),
-        asyncio.create_task(made.follow()),
-        asyncio.create_task(made.quorum.run(lambda: made.told.append(made.quorum.trouble))),
-    ]
-    try:
+    quorum_at_work = made.quorum.run(lambda: made.told.append(made.quorum.trouble))
+    async with at_work(made.nodes.run(), made.follow(), quorum_at_work):
         yield made
-        for task in tasks:
-            if task.done():
-                task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 from detectors.events import Gap, Position, Reverted
@@ -75,12 +75,11 @@ class Following:
 
 
 @contextlib.asynccontextmanager
-async def following(url: str, cursor: Position | None = None, **options: Any) -> AsyncIterator[Following]:  # noqa: ANN401
-    """A follower at work."""
-    made = Following(url, cursor=cursor, **options)
-    tasks = [asyncio.create_task(made.link.run()), asyncio.create_task(made.run())]
+async def at_work(*running: Coroutine[Any, Any, object]) -> AsyncIterator[None]:
+    """Keep these running for the length of a block; one that failed meanwhile fails the block."""
+    tasks = [asyncio.create_task(one) for one in running]
     try:
-        yield made
+        yield
         for task in tasks:
             if task.done():
                 task.result()
@@ -88,3 +87,11 @@ async def following(url: str, cursor: Position | None = None, **options: Any) ->
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def following(url: str, cursor: Position | None = None, **options: Any) -> AsyncIterator[Following]:  # noqa: ANN401
+    """A follower at work."""
+    made = Following(url, cursor=cursor, **options)
+    async with at_work(made.link.run(), made.run()):
+        yield made

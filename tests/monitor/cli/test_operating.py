@@ -6,8 +6,14 @@ import sys
 
 from aiohttp import web
 
+from monitor.breaker import holds
+from monitor.cli import operating
 from tests.monitor.api.conftest import Doors
 from tests.monitor.cli.conftest import Seawall, ended, running, serving, where
+
+
+def test_the_levels_are_the_breakers_own() -> None:
+    assert [level.value for level in operating.Level] == [level.value for level in holds.Level]
 
 
 async def test_flags_show_every_integration_and_why(doors: Doors, seawall: Seawall) -> None:
