@@ -87,7 +87,7 @@ class Judging:
         return self.pipeline.detectors[chain]
 
     async def taped(self) -> None:
-        """Wait until the tape holds all so far: what a saved state makes needless to judge again is on the tape before it."""
+        """Wait until the tape holds all so far: what a cursor or a saved state makes needless to judge again is on it before."""
         if self.tape is not None:
             await self.tape.caught_up()
 

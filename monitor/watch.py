@@ -20,7 +20,8 @@ from monitor.breaker.fold import Cursor
 from monitor.chains.capabilities import Capabilities
 from monitor.chains.evm import Evm
 from monitor.chains.nodes import Nodes
-from monitor.errors import JournalError, NodeError
+from monitor.errors import JournalError, NodeError, NodeGarbled
+from monitor.feeds.accord import Accord, Verdict
 from monitor.feeds.contexts import Contexts
 from monitor.feeds.executions import UNREACHABLE, Executions
 from monitor.feeds.heads import Heads, Ingested
@@ -121,6 +122,7 @@ class ChainWatch:
         self._counts_new = False
         self._ran: set[str] = set()
         """Contracts whose code the block being judged ran."""
+        self.accord = Accord(chain)
         self.ledger = Ledger()
         """What touched the watched contracts, for reconciliation."""
         board.weigh(chain, self.depths.odds)
@@ -202,6 +204,10 @@ class ChainWatch:
         failed = [one.reason for one in executions if isinstance(one, Unjudged)]
         if UNREACHABLE in failed or (failed and self.nodes.moves != moves):
             return False  # by no fault of the block: the node went away, or another was asked for what it may not have yet
+        if (verdict := self.accord.asked(position, executions, step.logs)) is not Verdict.TAKE:
+            if verdict is Verdict.DOUBT:
+                self.nodes.traces.doubt(NodeGarbled(f"{self.chain}: traces of block {position.id} tell other logs than it has"))
+            return False
         told = touches(executions, step.logs, step.block.transactions, self.watched)
         self.ledger.record(Entry(position, float(step.block.timestamp), step.at, told))
         self.newest.judging()
@@ -326,6 +332,7 @@ class ChainWatch:
             await self.feeds.heads.audit(step)
         if first or decided or self._counts_new or position.height % self.snapshot_every == 0:
             self._counts_new = False
+            await self.judging.taped()
             await self.judging.desk.advance(Cursor(self.chain, position), time.time(), self.depths.kept)
         if position.height % self.snapshot_every == 0:
             await self.save(position)

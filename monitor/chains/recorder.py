@@ -138,7 +138,8 @@ class Recorder:
         """Fill one file. The next one, or None when the tape has ended."""
         packer, began, before = zlib.compressobj(6, zlib.DEFLATED, GZIP), time.monotonic(), self._lines
         header, flushed = msgspec.structs.replace(self.header, part=len(self.files)), began
-        file.write(packer.compress(_encoder.encode(header) + b"\n"))
+        file.write(packer.compress(_encoder.encode(header) + b"\n") + packer.flush(zlib.Z_SYNC_FLUSH))
+        file.flush()
         last = False
         while not last:
             reached = None
