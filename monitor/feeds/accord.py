@@ -1,8 +1,8 @@
 """Do a block's traces tell the logs that the block has? Two answers about one thing: where they differ, one of them is wrong.
 
-The logs are held to the header's bloom, the traces to nothing: a node that leaves a call out of a trace, or an answer spoilt on the
-way, shows here. Such a block is read again, then the node is doubted; and since some chains log on their own account, what stays
-different whoever is asked is taken as it is in the end, counted, and not asked about again until it agrees once.
+The logs are held to the header's bloom, the traces to nothing: a node that leaves a call out of a trace, or an answer spoilt on
+the way, shows here. Such a block is read again, then the node is doubted; and since some chains log on their own account, what
+stays different whoever is asked is taken as it is in the end, counted, and not asked about again until it agrees once.
 """
 
 from collections import Counter
