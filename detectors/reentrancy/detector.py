@@ -88,7 +88,7 @@ class Reentrancy(Detector):
             suspicious |= structure.suspicious
             for verdict in _verdicts(structure):
                 name = (verdict.kind, verdict.victims[0])
-                if name not in best or verdict.confidence > best[name][1].confidence:
+                if name not in best or verdict.grave > best[name][1].grave:
                     best[name] = structure, verdict
         for structure, verdict in best.values():
             yield self._finding(event, structure, verdict, watch)

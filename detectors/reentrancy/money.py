@@ -55,6 +55,7 @@ class Money:
         between = {structure.acts.ctx[fellow] for fellow in structure.fellows} - {
             structure.acts.ctx[act] for act in structure.outers
         }
+        self._ours = structure.party | between
         made_up = {a for a in between if a is not None and self.ledger.burns(a) <= self.ledger.mints(a)}
         self._worthless = structure.party | made_up
         self.assets = frozenset(self.ledger.sums())
@@ -144,6 +145,16 @@ class Money:
             return False
         changes = self._real(self.ledger.assets(contract)).values()
         return bool(changes) and max(changes) < 0 and self.ledger.burns(contract) <= self.ledger.mints(contract)
+
+    def overdrawn(self, contract: str | None) -> bool:
+        """Did U and the outsiders put something into this contract, and take more of the same out, in this very transaction?"""
+        put, taken = dict[str, int](), dict[str, int]()
+        for asset, source, target, amount in self.ledger.moves:
+            if target == contract and source in self._ours:
+                put[asset] = put.get(asset, 0) + amount
+            elif source == contract and target in self._ours:
+                taken[asset] = taken.get(asset, 0) + amount
+        return any(taken.get(asset, 0) > amount for asset, amount in put.items())
 
     def within(self, first: int, end: int) -> Ledger:
         """The flows of the frames first..end-1 alone."""

@@ -35,11 +35,12 @@ def number(value: int | None) -> int | str:
 
 def title(structure: Structure, verdict: Verdict) -> str:
     """One sentence: who did what to whom."""
-    return SAYS[verdict.kind].format(
+    told = SAYS[verdict.kind].format(
         victim=short(verdict.victims[0]),
         consumer=short(verdict.victims[-1]),
         fellow=short(structure.acts.ctx[verdict.fellow]) if verdict.fellow >= 0 else short(verdict.code),
     )
+    return told + "; not judged fully: storage order is missing" if verdict.held_back else told
 
 
 def evidence(structure: Structure, verdict: Verdict) -> dict[str, str | int | float]:

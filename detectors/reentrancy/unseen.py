@@ -11,15 +11,18 @@ DEEDS = 64
 
 def verdicts(scale: Scale) -> Iterator[Verdict]:
     """Each sandwiched pair that lived, once for every class and set of victims."""
-    met: set[tuple[str, tuple[str, ...], int]] = set()
+    met = set[tuple[str, tuple[str, ...], int, bool]]()
     structure = scale.structure
     for inner, outers in structure.outers.items():
         if not structure.alive[scale.acts.entry[inner]]:
             continue
         for outer in dict.fromkeys((outers[0], outers[-1])):
             found = _pair(scale, outer, inner)
-            if found is not None and (found.kind, found.victims, round(100 * found.confidence)) not in met:
-                met.add((found.kind, found.victims, round(100 * found.confidence)))
+            if found is None:
+                continue
+            name = (found.kind, found.victims, round(100 * found.confidence), found.held_back)
+            if name not in met:
+                met.add(name)
                 yield found
     yield from _shared(scale)
     for outer, reader, frame in structure.looks:

@@ -4,8 +4,8 @@ import msgspec
 
 from detectors.execution.activations import Activations
 from detectors.execution.frames import CALL, CREATES, Frame, Log
+from detectors.execution.ledger import NATIVE, ZERO
 from detectors.execution.ledger import TRANSFER as MOVED
-from detectors.execution.ledger import ZERO
 from detectors.reentrancy.design import Design
 from detectors.reentrancy.money import Money, Stakes
 from detectors.reentrancy.ordered import Conflict
@@ -29,9 +29,10 @@ UNSEEN_PAUSE_SHARE = 0.05
 """Without storage order, the victim's outflow from which structure and economics together pause."""
 
 SPIRAL = 3
-"""Nested paying entries by one selector from which rising outflow needs no storage order, unless little left.
+"""Nested paying entries by one selector from which an outflow needs no storage order, where it is seen to be a loss.
 
-A saver may take what is its own in nested bits, and only the order of storage tells it from a thief.
+A saver may take what is its own in nested bits. Where no balance tells how much left, the flows must: more was taken than had
+been put in, or the books are seen to have stood still (`Scale._stood_still`). Else only the order of storage tells.
 """
 
 MINT = "0x40c10f19"
@@ -58,6 +59,13 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     stakes: Stakes | None = None
     seen: Conflict | None = None
     code: str | None = None
+    held_back: bool = False
+    """A pause was near, and only the order of storage, which is missing, could tell it from honest business."""
+
+    @property
+    def grave(self) -> tuple[float, bool]:
+        """Of several on the same thing, the greatest is told; of equals, the one that says what it lacks."""
+        return self.confidence, self.held_back
 
 
 class Scale:
@@ -73,6 +81,7 @@ class Scale:
         self.payers = _payers(structure)
         self.mints = _mints(structure)
         self.turns = _turns(self.acts, self.frames, self.payers)
+        self._payments: dict[int, list[tuple[str, str]]] | None = None
 
     def weigh(
         self, kind: str, victims: tuple[str, ...], outer: int, inner: int, fellow: int, seen: Conflict | None = None
@@ -100,7 +109,9 @@ class Scale:
         confidence = max(confidence, DOWNGRADED)
         much = stakes.share is None or stakes.share >= UNSEEN_PAUSE_SHARE
         drained = seen is None and economics > 0 and stakes.share is not None and much
-        if structural and (drained or (turns >= SPIRAL and (seen is not None or much))):
+        spiral = structural > 0 and turns >= SPIRAL and (seen is not None or much)
+        held_back = spiral and seen is None and stakes.share is None and not self._lost(inner)
+        if structural and (drained or (spiral and not held_back)):
             confidence = max(confidence, BY_ITSELF)
         return Verdict(
             kind=kind,
@@ -116,6 +127,7 @@ class Scale:
             depth=max(turns, len(self.acts.tracked(inner)) + 1),
             stakes=stakes,
             seen=seen,
+            held_back=held_back,
         )
 
     def shared(
@@ -154,6 +166,33 @@ class Scale:
         """Did the inner call, or who made it for the outsider, hand anything to U or the outsider?"""
         acts = {inner, *self.structure.consumers(self.acts.parent[inner], fellow, self.acts.ctx[inner])}
         return any(act in acts for act in self.rewards)
+
+    def _lost(self, inner: int) -> bool:
+        """Without a balance or storage order: do the flows show that what left was not all its taker's own?"""
+        return self.money.overdrawn(self.acts.ctx[inner]) or self._stood_still(inner)
+
+    def _stood_still(self, inner: int) -> bool:
+        """Was one question, asked `SPIRAL` times nested, answered with one and the same payment that it does not name?
+
+        The sum then came out of the contract's own books, and they said the same again: nothing had been written off yet.
+        """
+        entry = self.frames[self.acts.entry[inner]]
+        paid, same, at = self._payment(inner), 1, inner
+        if not paid or entry.input is None or any(amount in entry.input for _, amount in paid):
+            return False
+        for _ in range(LOOKS):
+            at = self.acts.outer[at]
+            if at < 0 or same >= SPIRAL:
+                break
+            asked = self.frames[self.acts.entry[at]]
+            same += (asked.selector, asked.input) == (entry.selector, entry.input) and self._payment(at) == paid
+        return same >= SPIRAL
+
+    def _payment(self, act: int) -> list[tuple[str, str]]:
+        """What an activation itself paid, in order: (asset, amount as a word of call data) of ether, and of tokens of its own."""
+        if self._payments is None:
+            self._payments = _payments(self.structure)
+        return self._payments.get(act, [])
 
     def _overwrote_a_debit(self, seen: Conflict) -> bool:
         """The inner call was paid and debited, and the outer one wrote the entry back to at least what it had been."""
@@ -200,6 +239,20 @@ def _payers(structure: Structure) -> set[int]:
             pays = pays or argument(frame) == payer
         if pays or frame.selector == TRANSFER:
             paid.add(structure.acts.of[frame.parent])
+    return paid
+
+
+def _payments(structure: Structure) -> dict[int, list[tuple[str, str]]]:
+    """Activation -> what it paid to another contract or account, in order: (asset, amount as a word of call data)."""
+    paid: dict[int, list[tuple[str, str]]] = {}
+    for i, frame in enumerate(structure.frames):
+        if frame.parent < 0 or not structure.alive[i] or frame.type != CALL:
+            continue
+        mine = paid.setdefault(structure.acts.of[frame.parent], [])
+        if frame.value and frame.ctx not in structure.known:
+            mine.append((NATIVE, f"{frame.value:064x}"))
+        if frame.selector == TRANSFER and frame.input is not None and len(frame.input) >= 138:
+            mine.append((frame.ctx or "", frame.input[74:138]))
     return paid
 
 
