@@ -15,6 +15,7 @@ from monitor.cli import (
     explaining,
     gas,
     granting,
+    init,
     inspecting,
     operating,
     running,
@@ -27,6 +28,7 @@ from monitor.errors import ConfigError, SeawallError
 
 GROUPS = (
     showing,
+    init,
     running,
     checking,
     inspecting,

@@ -30,7 +30,7 @@ def check(
 
     try:
         config = load(file)
-        _built(config)
+        built(config)
     except ConfigError as error:
         if not as_json:
             raise
@@ -42,7 +42,7 @@ def check(
         typer.echo(summary(config))
 
 
-def _built(config: "Config") -> None:
+def built(config: "Config") -> None:
     """Make every detector and channel as the daemon would, and let them go. Raises ConfigError with all that refuse."""
     from monitor.assembly import build_channels, build_detectors, registry_of
 

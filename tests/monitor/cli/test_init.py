@@ -1,0 +1,150 @@
+"""`seawall init`: what it writes passes `check` and says what it saw; what it cannot do it says in a line, and exits 2."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from monitor.cli import app
+from monitor.config import Config, load, parse
+from monitor.demo.anvil import Anvil, free_port
+from monitor.errors import ConfigError
+from tests.monitor.cli.conftest import Ended, ended
+from tests.support.street import Street, street, that_answers_everything, upgradeable, v3_pool
+
+NOBODY = "0x" + "77" * 20
+KNOWN = "0xB4e16d0168e52d35CaCD2c6185b44281Ec28C9Dc"
+
+
+class Drafted(NamedTuple):
+    """A draft of everything in the street, and how it was taken by those who read it."""
+
+    here: Street
+    output: Path
+    facts: Mapping[str, Any]
+    checked: Ended
+    examined: Ended
+
+    @property
+    def text(self) -> str:
+        return self.output.read_text()
+
+    @property
+    def config(self) -> Config:
+        return load(self.output)
+
+
+async def _draft(folder: Path) -> Drafted:
+    async with street() as here:
+        market, output, listed = here.market, folder / "seawall.yaml", folder / "list.txt"
+        (transparent, _), pool = await upgradeable(here, here.vault), await v3_pool(here)
+        talker = await that_answers_everything(here)
+        listed.write_text(f"# what we use\n{pool}\n{transparent} # the new vault\n{talker}\n{NOBODY}\n")
+        told = await ended(
+            "init", f"dex={market.pair}", here.vault, market.dollar, "--file", str(listed), "--node", here.chain.node.ws,
+            "--chain", "eip155:31337", "--output", str(output), "--json",
+        )  # fmt: skip
+        assert told.code == 0, told.err
+        checked, examined = await asyncio.gather(
+            ended("check", str(output), "--json"), ended("doctor", "-c", str(output), "--json")
+        )
+        return Drafted(here, output, told.json, checked, examined)
+
+
+@pytest.fixture(scope="module")
+def drafted(tmp_path_factory: pytest.TempPathFactory) -> Drafted:
+    return asyncio.run(_draft(tmp_path_factory.mktemp("init")))
+
+
+def test_a_draft_of_real_contracts_passes_the_check_and_the_doctor(drafted: Drafted) -> None:
+    assert (drafted.checked.code, drafted.checked.json["ok"], drafted.checked.json["integrations"]) == (0, True, 6)
+    assert (drafted.examined.code, drafted.examined.json["ok"]) == (0, True), drafted.examined.err
+    kinds = {name: str(one.contracts[0].kind) for name, one in drafted.config.integrations.items()}
+    assert kinds["dex"] == "uniswap_v2"
+    assert sorted(kinds.values()) == ["erc4626", "erc4626", "holdings", "holdings", "uniswap_v2", "uniswap_v3"]
+    market = drafted.here.market
+    assert set(drafted.config.integrations["dex"].contracts[0].assets) == {market.weth, market.dollar}
+    assert {one.mode for one in drafted.config.integrations.values()} == {"shadow"}
+
+
+def test_a_draft_says_what_was_seen_and_what_was_left_out(drafted: Drafted) -> None:
+    said = ("a proxy: EIP-1967", "may exchange it at any time", f"left out: {NOBODY}", "knows it", "calls itself 'WETH'")
+    assert [one for one in said if one not in drafted.text] == []
+    assert [one["address"] for one in drafted.facts["left_out"]] == [NOBODY]
+
+
+def test_words_from_the_chain_neither_leave_their_comment_nor_move_a_cursor(drafted: Drafted) -> None:
+    spoken = [line for line in drafted.text.splitlines() if "evil" in line]
+    assert spoken
+    assert [line for line in spoken if not line.lstrip().startswith(("#", "token-x-evil-chain-31m-"))] == []
+    assert all(letter == "\n" or letter.isprintable() for letter in drafted.text)
+
+
+def test_suggestions_hold_once_they_are_uncommented(drafted: Drafted) -> None:
+    lines = drafted.text.splitlines()
+    first, last = lines.index("# trusted:"), lines.index("alerts:")
+    taken = [line.removeprefix("# ") for line in lines[first:last] if not line.startswith(("# Who", "# Prices"))]
+    config = parse("\n".join([*lines[:first], *taken, *lines[last:]]) + "\n", str(drafted.output), {})
+    market = drafted.here.market
+    assert set(config.trusted["local"]) >= {market.weth, market.dollar}
+    assert {price.pool for price in config.prices["local"]} == {market.pair}
+    assert len(config.detectors["privileges"]["owners"]) == 1
+
+
+async def test_a_file_that_is_there_is_kept_unless_it_is_forced(tmp_path: Path) -> None:
+    output = tmp_path / "seawall.yaml"
+    output.write_text("mine\n")
+    async with street() as here:
+        arguments = ("init", here.vault, "--node", "${MY_NODE}", "--output", str(output))
+        refused = await ended(*arguments, MY_NODE=here.chain.node.ws)
+        assert (refused.code, output.read_text(), "--force" in refused.err) == (2, "mine\n", True)
+        forced = await ended(*arguments, "--force", MY_NODE=here.chain.node.ws)
+        printed = await ended("init", here.market.pair, "--node", here.chain.node.ws, "-o", "-")
+    assert forced.code == 0, forced.err
+    assert f"seawall run -c {output}" in forced.out
+    assert '"${MY_NODE}"' in output.read_text()
+    assert load(output, {"MY_NODE": here.chain.node.ws}).integrations.keys() == {f"erc4626-sv-{here.vault[2:8]}"}
+    assert (printed.code, printed.out.startswith("# Seawall's configuration")) == (0, True), printed.err
+    assert json.dumps(here.chain.node.ws) in printed.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["0x1234"], "not an address"),
+        (["0xB4e16d0168e52d35CaCD2c6185b44281Ec28C9dc"], "checksum"),
+        ([f"Bad Name={KNOWN}"], "not a name"),
+        ([f"a.paused={KNOWN}"], "not a name"),
+        ([f"a={KNOWN}", f"b={KNOWN}"], "twice"),
+        ([KNOWN, "--node", "http://127.0.0.1:1"], "ws(s)://"),
+        ([KNOWN, "--chain", "mainnet"], "not a chain id"),
+        ([KNOWN, "--output", "nowhere/seawall.yaml"], "its folder does not exist"),
+        ([KNOWN, "--file", "no-such-list.txt"], "cannot be read"),
+        ([KNOWN, "--node", "${NO_SUCH_NODE}"], "is not set"),
+        ([KNOWN, "--node", "ws://127.0.0.1:1/v2/secret-key"], "is the node up"),
+        ([], "nobody is there to be asked"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_a_mistake_is_a_line_that_says_what_to_do(tmp_path: Path, arguments: list[str], said: str) -> None:
+    given = ["--node", f"ws://127.0.0.1:{free_port()}", "--output", str(tmp_path / "seawall.yaml")]
+    with pytest.raises(ConfigError) as caught:
+        app(["init", *given, *arguments], standalone_mode=False)
+    (line,) = caught.value.problems
+    assert said in line
+    assert "secret-key" not in line
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_node_of_another_chain_or_without_the_contract_is_said(tmp_path: Path) -> None:
+    output = tmp_path / "seawall.yaml"
+    async with await Anvil.start() as node:
+        foreign = await ended("init", KNOWN, "--node", node.ws, "--chain", "eip155:1", "-o", str(output))
+        empty = await ended("init", KNOWN, "--node", node.ws, "-o", str(output))
+    assert (foreign.code, empty.code) == (2, 2)
+    assert "serves chain eip155:31337, asked for is eip155:1" in foreign.err
+    assert "no contract at this address on eip155:31337" in empty.err
+    assert await asyncio.to_thread(lambda: list(tmp_path.iterdir())) == []
