@@ -121,10 +121,11 @@ class Seawall:
             for name, life in self.life.items():
                 self.exits[name] = exits_of(config, name, life.nodes.requests, self.gas)
                 life.overheard = both(life.overheard, self.exits[name].saw)
-            read = Listener("read", self._read_app(board, desk, windows), str(config.api.read))
+            face = self._read_app(board, desk, windows)
+            read = Listener("read", face, str(config.api.read))
             orders = Orders(desk, members_of(config))
             admin = Listener(
-                "admin", admin_app(orders, self.tokens, reloads=self.reloads, journal=journal), str(config.api.admin)
+                "admin", admin_app(orders, self.tokens, reloads=self.reloads, journal=journal, face=face), str(config.api.admin)
             )
             board.beat()
             if self.listening:
@@ -233,6 +234,7 @@ class Seawall:
             contracts={name: tuple(c.address for c in one.contracts) for name, one in self.config.integrations.items()},
             window=windows.of,
             timing=desk.timings.of,
+            taken_up=desk.timings.taken_up,
             exit=lambda name: next((one.known[name] for one in self.exits.values() if name in one.known), None),
             sightings=lambda: desk.fold.sightings,
         )

@@ -13,12 +13,25 @@ from monitor.gas.answers import Question
 JSON, HTML, SVG, TEXT, STREAM = "application/json", "text/html", "image/svg+xml", "text/plain", "text/event-stream"
 
 
+PAGE = (
+    Route("GET", "/", page.home, media=HTML),
+    Route("GET", "/board", page.board, media=HTML),
+    Route("GET", "/board/fees", page.fee_tables, media=HTML),
+    Route("GET", "/board/incidents/{id}", page.incident_board, media=HTML),
+    Route("GET", "/incidents/{id}", page.incident, media=HTML),
+    Route("GET", "/page/{name:.+}", page.asset, media="*/*"),
+    Route("GET", "/v1/events", live.stream, media=STREAM),
+    Route("GET", "/v1/incidents/{id}/tree.svg", views.tree, media=SVG),
+    Route("GET", "/v1/gas/{chain}", fees.chain, query=Question, tagged=True),
+)
+"""The page, and what it asks for: on the read listener, and on the admin listener with orders to give."""
+
 READ = (
+    *PAGE,
     Route("GET", "/v1/flags", flags.read_all, tagged=True),
     Route("GET", "/v1/flags/{key:.+}", flags.read_one, tagged=True),
     Route("GET", "/v1/keys", flags.keys),
     Route("GET", "/flagd/flags.json", flagd.flags, tagged=True),
-    Route("GET", "/v1/events", live.stream, media=STREAM),
     Route("POST", "/ofrep/v1/evaluate/flags", ofrep.evaluate_all, open_body=True, tagged=True),
     Route("POST", "/ofrep/v1/evaluate/flags/{key:.+}", ofrep.evaluate_one, open_body=True),
     Route("GET", "/v1/integrations", views.integrations),
@@ -26,16 +39,10 @@ READ = (
     Route("GET", "/v1/incidents", views.incidents),
     Route("GET", "/v1/incidents/{id}", views.incident),
     Route("GET", "/v1/incidents/{id}/window", reconciling.window, Window),
-    Route("GET", "/v1/incidents/{id}/tree.svg", views.tree, media=SVG),
     Route("GET", "/v1/gas", fees.chains),
-    Route("GET", "/v1/gas/{chain}", fees.chain, query=Question, tagged=True),
     Route("GET", "/-/healthy", health.healthy),
     Route("GET", "/-/ready", health.ready),
     Route("GET", "/metrics", health.metrics_page, media=TEXT),
-    Route("GET", "/", page.home, media=HTML),
-    Route("GET", "/board", page.board, media=HTML),
-    Route("GET", "/board/fees", page.fee_tables, media=HTML),
-    Route("GET", "/page/{name:.+}", page.asset, media="*/*"),
 )
 """The read listener's: not one of them changes anything."""
 

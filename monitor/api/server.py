@@ -7,7 +7,7 @@ from types import MappingProxyType
 import structlog
 from aiohttp import web
 
-from monitor.api import audit, flagd, flags, health, live, operators, reload, routes, views
+from monitor.api import audit, flagd, flags, health, live, operators, page, reload, routes, views
 from monitor.api import gas as fees
 from monitor.api.budgets import Budgets
 from monitor.api.documents import DOCUMENTS, Documents
@@ -39,17 +39,24 @@ def read_app(
     app[flags.BOARD], app[health.HEALTH], app[health.READY], app[views.SOURCES] = board, healthy, ready, sources
     app[fees.ORACLES], app[DOCUMENTS], app[flagd.LEASE] = gas, Documents(board, signer), lease
     app[live.AUDIENCE] = live.Audience(board)
+    app[page.SCREEN] = page.Screen(board, sources)
     app.add_routes([route.defined() for route in (*routes.READ, routes.OPENAPI)])
     return app
 
 
 def admin_app(
-    orders: Orders, tokens: Tokens, *, reloads: reload.Reloads | None = None, journal: Journal | None = None
-) -> web.Application:
-    """The admin side: the only one that changes anything."""
+    orders: Orders, tokens: Tokens, *, reloads: reload.Reloads | None = None, journal: Journal | None = None,
+    face: web.Application | None = None,
+) -> web.Application:  # fmt: skip
+    """The admin side: the only one that changes anything. With the read side as `face` it has the page, to give orders from."""
     app = web.Application(middlewares=[problems, same_origin], client_max_size=operators.MOST_BYTES)
     app[operators.ORDERS], app[operators.TOKENS], app[operators.BUDGETS] = orders, tokens, Budgets()
     app.add_routes([route.defined() for route in (*routes.ADMIN, routes.OPENAPI)])
+    if face is not None:
+        app[flags.BOARD], app[views.SOURCES], app[fees.ORACLES] = face[flags.BOARD], face[views.SOURCES], face[fees.ORACLES]
+        app[live.AUDIENCE] = face[live.AUDIENCE]
+        app[page.SCREEN] = page.Screen(face[flags.BOARD], face[views.SOURCES], acting=True)
+        app.add_routes([route.defined() for route in routes.PAGE])
     if reloads is not None:
         app[reload.RELOADS] = reloads
         app.add_routes([routes.RELOAD.defined()])

@@ -17,7 +17,7 @@ from monitor.breaker.desk import Made
 from monitor.breaker.holds import Decision, strictest
 from monitor.breaker.machine import Breaker
 from monitor.breaker.sightings import Sighting
-from monitor.breaker.timing import Timing
+from monitor.breaker.timing import Acknowledged, Timing
 
 
 def _none_seen() -> Mapping[str, Sighting]:
@@ -33,6 +33,7 @@ class Sources(msgspec.Struct, frozen=True):
     contracts: Mapping[str, tuple[str, ...]]
     window: Callable[[str], Window | None] = lambda _: None
     timing: Callable[[str], Timing | None] = lambda _: None
+    taken_up: Callable[[str], Acknowledged | None] = lambda _: None
     exit: Callable[[str], Readiness | None] = lambda _: None
     sightings: Callable[[], Mapping[str, Sighting]] = _none_seen
 

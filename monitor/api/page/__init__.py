@@ -1,56 +1,127 @@
 """The page: one screen that answers "may we use it, and why not?". Rendered here; the browser only asks for the board again."""
 
 import hashlib
+import re
+import time
 from base64 import b64encode
+from html import escape
 from pathlib import Path
 
 from aiohttp import web
 
-from monitor.api.flags import BOARD
 from monitor.api.gas import ORACLES
-from monitor.api.page import fees
+from monitor.api.page import fees, incidents
 from monitor.api.page.board import render
-from monitor.api.views import SOURCES
+from monitor.api.page.story import Known, stories
+from monitor.api.page.view import View
+from monitor.api.page.words import when
+from monitor.api.problems import problem
+from monitor.api.views import Sources
+from monitor.breaker.flags import FlagBoard
+from monitor.breaker.machine import Breaker
 
 _HERE = Path(__file__).parent
 _ASSETS = {
     "page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml", "fees.js": "text/javascript",
-    "vendor/uplot.js": "text/javascript", "vendor/uplot.css": "text/css",
+    "orders.js": "text/javascript", "vendor/uplot.js": "text/javascript", "vendor/uplot.css": "text/css",
 }  # fmt: skip
 """`vendor/` is uPlot 1.6.32 as published, MIT, its licence beside it: a chart must not need a build step."""
 _BYTES = {name: (_HERE / name).read_bytes() for name in _ASSETS}
-_HTML = (_HERE / "page.html").read_text(encoding="utf-8")
+_PAGE, _ORDERS = ((_HERE / name).read_text(encoding="utf-8") for name in ("page.html", "orders.html"))
+_PLACE = re.compile(r"\{\{([\w./]+)\}\}")
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-cache",
 }
+
+MOMENT = 0.25
+"""Seconds for which the board is good once it is made, unless a flag changes: many browsers cost as much as one."""
 
 
 def _integrity(name: str) -> str:
     return "sha384-" + b64encode(hashlib.sha384(_BYTES[name]).digest()).decode()
 
 
+_INTEGRITY = {name: _integrity(name) for name in _ASSETS}
+_SCRIPT = f'<script type="module" src="/page/orders.js" integrity="{_INTEGRITY["orders.js"]}"></script>'
+
+
+class Screen:
+    """What the page shows, made when somebody asks. `acting`: orders can be given from it, as on the admin listener."""
+
+    def __init__(self, flags: FlagBoard, sources: Sources, *, acting: bool = False) -> None:
+        self._flags = flags
+        self._sources = sources
+        self.acting = acting
+        self._made: tuple[str, float, str] = ("", 0.0, "")
+
+    def view(self) -> View:
+        """The daemon as it is now."""
+        sources = self._sources
+        breakers = sources.breakers()
+        known = Known(sources.timing, sources.taken_up, lambda name: breakers.get(name) or Breaker(integration=name))
+        return View(
+            now=time.time(), flags=self._flags.read(), breakers=breakers, stories=stories(sources.made(), known),
+            chains=sources.chains(), sightings=sources.sightings(), acting=self.acting,
+        )  # fmt: skip
+
+    def board(self) -> str:
+        """The board, made anew when a flag has changed or a moment has passed."""
+        self._flags.read()  # evaluates what is stale, so that the version is of now
+        now = time.monotonic()
+        version, at, text = self._made
+        if version != self._flags.version or now - at > MOMENT:
+            text = render(self.view())
+            self._made = (self._flags.version, now, text)
+        return text
+
+    def incident(self, wanted: str) -> str | None:
+        """One incident, by the id of any of its decisions or findings; None when it is not among the newest."""
+        view = self.view()
+        for story in view.stories:
+            if story.about(wanted):
+                return incidents.whole(story, view)
+        for name, breaker in view.breakers.items():
+            for finding in breaker.findings:
+                if finding.id == wanted:
+                    return incidents.alone(name, finding, view)
+        return None
+
+
+SCREEN: web.AppKey[Screen] = web.AppKey("screen", Screen)
+
+
 async def home(request: web.Request) -> web.Response:
     """`GET /`: the whole page, complete without any script."""
-    text = _HTML
-    for name in _ASSETS:
-        text = text.replace(f"{{{{{name}}}}}", _integrity(name))
     oracles = request.app[ORACLES].values()
-    for place, made in (("fans", fees.places(oracles)), ("fees", fees.render(oracles)), ("board", _board(request))):
-        text = text.replace(f"{{{{{place}}}}}", made)
-    return web.Response(text=text, content_type="text/html", headers=HEADERS)
+    return _page(request, request.app[SCREEN].board(), "/board", fees.render(oracles), fees.places(oracles))
 
 
 async def board(request: web.Request) -> web.Response:
     """`GET /board`: what the page shows, without the page around it."""
-    return web.Response(text=_board(request), content_type="text/html", headers=HEADERS)
+    return _html(request.app[SCREEN].board())
+
+
+async def incident(request: web.Request) -> web.Response:
+    """`GET /incidents/{id}`: one incident on a page of its own, by the id of any of its decisions or findings."""
+    wanted = request.match_info["id"]
+    shown = request.app[SCREEN].incident(wanted)
+    return _unknown(wanted) if shown is None else _page(request, shown, f"/board/incidents/{wanted}")
+
+
+async def incident_board(request: web.Request) -> web.Response:
+    """`GET /board/incidents/{id}`: the same without the page around it."""
+    wanted = request.match_info["id"]
+    shown = request.app[SCREEN].incident(wanted)
+    return _unknown(wanted) if shown is None else _html(shown)
 
 
 async def fee_tables(request: web.Request) -> web.Response:
     """`GET /board/fees`: the fees, without the page around them."""
-    return web.Response(text=fees.render(request.app[ORACLES].values()), content_type="text/html", headers=HEADERS)
+    return _html(fees.render(request.app[ORACLES].values()))
 
 
 async def asset(request: web.Request) -> web.Response:
@@ -61,6 +132,23 @@ async def asset(request: web.Request) -> web.Response:
     return web.Response(body=_BYTES[name], content_type=_ASSETS[name], charset="utf-8", headers=HEADERS)
 
 
-def _board(request: web.Request) -> str:
-    sources = request.app[SOURCES]
-    return render(request.app[BOARD].read(), sources.breakers(), list(sources.made()), sources.chains(), sources.sightings())
+def _page(request: web.Request, shown: str, source: str, tables: str = "", fans: str = "") -> web.Response:
+    acting, now = request.app[SCREEN].acting, time.time()
+    places = {
+        "board": shown, "source": escape(source), "fees": tables, "fans": fans, "clock": when(now, now),
+        "orders": _ORDERS if acting else "",
+        "acting": _SCRIPT if acting else "",
+        "elsewhere": "" if acting else "Orders are given on the admin listener's page, or with <code>seawall pause</code>.",
+        **_INTEGRITY,
+    }  # fmt: skip
+    return _html(_PLACE.sub(lambda place: places[place[1]], _PAGE))
+
+
+def _html(text: str) -> web.Response:
+    return web.Response(text=text, content_type="text/html", headers=HEADERS)
+
+
+def _unknown(wanted: str) -> web.Response:
+    return problem(
+        404, "No such incident", f"no decision or finding {wanted!r} among the newest; `seawall explain` finds it in the journal"
+    )

@@ -54,6 +54,7 @@ function draw(figure, facts) {
 }
 
 async function refresh() {
+  if (!document.querySelector("figure.fan")) return; // a page without fees
   try {
     const answer = await fetch("/board/fees", { headers: { Accept: "text/html" } });
     if (answer.ok) tables.innerHTML = await answer.text(); // escaped by the server, and the policy allows no inline script
@@ -73,7 +74,5 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   charts.clear();
   refresh();
 });
-if (document.querySelector("figure.fan")) {
-  refresh();
-  setInterval(refresh, 3000);
-}
+refresh();
+setInterval(refresh, 3000);

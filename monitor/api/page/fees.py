@@ -37,7 +37,10 @@ def _table(outlook: Outlook) -> str:
         for blocks, fan in outlook.ahead.items()
         if str(blocks) in SHOWN
     )
-    return f'<div class="scroll"><table><caption>gwei</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    return (
+        '<div class="scroll" role="group" aria-label="Fees ahead" tabindex="0"><table><caption>gwei</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
 
 
 def _gwei(fee: float) -> str:

@@ -69,6 +69,8 @@ async def doors_with(tmp_path: Path, gas: Mapping[str, Oracle] = MappingProxyTyp
             chains=lambda: {CHAIN: {"head": 10, "age": "0 s"}},
             contracts={},
             sightings=lambda: fold.sightings,
+            timing=desk.timings.of,
+            taken_up=desk.timings.taken_up,
         )
         tokens = [
             Token(name="ops", digest=digest_of(SECRET), scopes=frozenset({"pause", "resume"})),
@@ -77,8 +79,9 @@ async def doors_with(tmp_path: Path, gas: Mapping[str, Oracle] = MappingProxyTyp
             Token(name="robot", digest=digest_of("robot-secret"), scopes=frozenset({"pause", "resume"}), automated=True),
         ]
         fine = lambda: {"ok": True}  # noqa: E731 - a fact
-        read = Listener("read", read_app(board, healthy=fine, ready=fine, sources=sources, gas=gas), "127.0.0.1:0")
-        admin = Listener("admin", admin_app(Orders(desk, MEMBERS), Tokens(tokens)), "127.0.0.1:0")
+        face = read_app(board, healthy=fine, ready=fine, sources=sources, gas=gas)
+        read = Listener("read", face, "127.0.0.1:0")
+        admin = Listener("admin", admin_app(Orders(desk, MEMBERS), Tokens(tokens), face=face), "127.0.0.1:0")
         await read.start()
         await admin.start()
         async with aiohttp.ClientSession() as http:

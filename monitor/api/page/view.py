@@ -1,0 +1,25 @@
+"""What one rendering of the page rests on: a picture of the daemon at one moment. Values only."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from monitor.api.page.story import Story
+from monitor.breaker.flags import Flag
+from monitor.breaker.machine import Breaker
+from monitor.breaker.sightings import Sighting
+
+
+class View(msgspec.Struct, frozen=True):
+    """Flags, breakers, incidents (newest first), chains' facts, call paths, at `now` (unix seconds).
+
+    `acting`: is this the admin listener's page, from which orders can be given?
+    """
+
+    now: float
+    flags: Mapping[str, Flag]
+    breakers: Mapping[str, Breaker]
+    stories: Sequence[Story]
+    chains: Mapping[str, Mapping[str, object]]
+    sightings: Mapping[str, Sighting]
+    acting: bool = False
