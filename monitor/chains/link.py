@@ -9,6 +9,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -19,8 +20,9 @@ from monitor.chains import wire
 from monitor.chains.evm import Caller
 from monitor.chains.identity import Identity, Pinned
 from monitor.chains.pace import Pace
+from monitor.chains.patience import Patience
 from monitor.chains.rpc import MIB, Ask, Pushed, Rpc, Subscription
-from monitor.errors import NodeBusy, NodeError, NodeOversize, NodeSilent, NodeUnreachable, RpcRefused, WrongChain
+from monitor.errors import NodeBusy, NodeError, NodeOversize, NodeUnreachable, RpcRefused, WrongChain
 from monitor.stream import Queue
 
 log = structlog.get_logger()
@@ -37,7 +39,7 @@ URGENT = "heads"
 STEADY = 1.0
 """A connection that lived so long, seconds, makes the next wait a short one again."""
 ANSWERS_WITHIN = 1.0
-"""Seconds the first answer of a connection may take; doubles with each try until the node is given the longest."""
+"""Seconds the first answers of a connection may take; doubles with each connection until the node is given the longest."""
 LONGEST_ANSWER = 8.0
 LANES = {
     "heads": 64 * MIB, "pending": 4 * MIB, "requests": 64 * MIB, "simulations": 9 * MIB, "aside": 9 * MIB, "slow": 9 * MIB,
@@ -105,6 +107,7 @@ class Lane:
         self._changed = changed
         self._up = asyncio.Event()
         self._tries = 0
+        self._patience = Patience(provider, ANSWERS_WITHIN)
 
     @property
     def rpc(self) -> Rpc:
@@ -201,15 +204,9 @@ class Lane:
             await rpc.close()
 
     async def _check(self, rpc: Rpc) -> None:
-        """Ask who it is, with longer and longer patience: an answer that was lost must not cost what a slow node is given."""
-        longest, within = min(LONGEST_ANSWER, ANSWERS_WITHIN * 2**self._tries), ANSWERS_WITHIN
-        while True:
-            try:
-                return await self._identity.check(rpc, rpc.where, within=within)
-            except NodeSilent:
-                if within >= longest:
-                    raise
-                within *= 2
+        """Ask who it is, ever more patiently: an answer that was lost must not cost what a slow node is given."""
+        longest = min(LONGEST_ANSWER, ANSWERS_WITHIN * 2**self._tries)
+        await self._patience.read(partial(self._identity.check, rpc, rpc.where), altogether=longest)
 
     def _down(self, error: NodeError) -> None:
         if self.state.up and time.time() - self.state.since >= STEADY:

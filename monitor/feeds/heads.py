@@ -21,20 +21,20 @@ from detectors.events import Block, Committed, Gap, Position, Reverted
 from monitor import metrics
 from monitor.chains.base import BlockData, Chain, Extent, LogEntry
 from monitor.chains.link import Line
+from monitor.chains.patience import PAUSE, TRIES, Patience
 from monitor.chains.rpc import Pushed
 from monitor.chains.seal import Forged
 from monitor.errors import NodeError, NodeSilent, NodeUnreachable, RpcRefused
 from monitor.feeds.coverage import Coverage
 from monitor.feeds.lineage import Lineage
 from monitor.feeds.liveness import Liveness
-from monitor.feeds.patience import PAUSE, TRIES, Patience
 from monitor.stream import Queue, Rule
 
 log = structlog.get_logger()
 
 SHORTER_FOR = 2.0
 """Seconds a node may show a shorter chain before we believe that it was rolled back and does not merely lag."""
-LONGEST_WAIT = 4.0
+LONGEST_WAIT = 1.0
 AUDITED = 32
 """One block in so many has its logs proven by its receipts, beside every one that raises an alarm."""
 
