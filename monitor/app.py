@@ -159,7 +159,7 @@ class Seawall:
             if chain.gas.enabled:
                 life = self.life[name]
                 gas = self.gas[name] = GasDesk(
-                    name, chain, life.nodes.requests, snapshots, schema=f"{VERSION}/gas/2",
+                    name, chain, life.nodes.requests, snapshots, schema=f"{VERSION}/gas/3",
                     keep=lambda model: desk.note(KIND, model, time.time(), "gas"), told=notices.fees,
                 )  # fmt: skip
                 gas.model = models.models.get(chain.id)

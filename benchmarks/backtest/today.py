@@ -28,7 +28,7 @@ BPO3 = BlobParams(BEGUN + 12 * 25_000, 21, 32, 17_526_006, reserve=True)
 """A blob-parameter fork in the middle of the run: the schedule is data, and forecasts must live through its change."""
 
 SCHEDULE = (*MAINNET_BLOBS, BPO3)
-BLOBS_AHEAD, BLOBS_EVERY = (2, 5, 25, 50), 20
+BLOBS_AHEAD, BLOBS_EVERY = (2, 5, 25, 50), 10
 
 
 def today_like(count: int, seed: int = 0) -> tuple[list[Header], list[BlobHeader]]:
@@ -55,7 +55,7 @@ def today_like(count: int, seed: int = 0) -> tuple[list[Header], list[BlobHeader
 
 def blob_report(blobs: Sequence[BlobHeader], answers: dict[int, dict[str, Any]]) -> dict[str, Any]:
     """How blob fees came true, from the base-fee answers by row that were given on the way."""
-    fees = BlobFees(SCHEDULE)
+    fees = BlobFees(SCHEDULE, BLOBS_AHEAD)
     truth = np.array([blob_base_fee(blob.excess, _params(blob.child_at - 12)) for blob in blobs], dtype=np.float64)
     inside: dict[int, list[tuple[bool, bool]]] = {h: [] for h in BLOBS_AHEAD}
     wrong, error, stay = 0, dict.fromkeys(BLOBS_AHEAD, 0.0), dict.fromkeys(BLOBS_AHEAD, 0.0)
@@ -64,11 +64,11 @@ def blob_report(blobs: Sequence[BlobHeader], answers: dict[int, dict[str, Any]])
         wrong += int(following != truth[row + 1])
         if row not in answers or row % BLOBS_EVERY:
             continue
-        forecast = _forecast(row, answers[row])
+        answered = fees.answers(_forecast(row, answers[row]))
         for ahead in BLOBS_AHEAD:
             if row + ahead >= len(blobs):
                 continue
-            given, came = fees.ahead(forecast, ahead), truth[row + ahead]
+            given, came = answered[ahead], truth[row + ahead]
             inside[ahead].append((given[0.1] <= came <= given[0.9], given[0.025] <= came <= given[0.975]))
             error[ahead] += abs(given[0.5] - came)
             stay[ahead] += abs(truth[row + 1] - came)

@@ -139,11 +139,17 @@ def next_arbitrum(backlog: int, gas_used: int, seconds: int, params: ArbitrumPar
     if params.speed <= 0 or params.inertia <= 0 or min(backlog, gas_used, seconds) < 0:
         raise ValueError(f"Arbitrum's price needs speed and inertia above zero and nothing negative, not {params}")
     left = max(backlog + gas_used - seconds * params.speed, 0)
-    excess = left - params.tolerance * params.speed
-    if excess <= 0:
-        return left, params.least_wei
-    bips = excess * 10_000 // (params.inertia * params.speed)
+    excess = max(left - params.tolerance * params.speed, 0)
+    return left, arbitrum_fee(params.least_wei, excess * 10_000 // (params.inertia * params.speed))
+
+
+def arbitrum_fee(least_wei: int, bips: int) -> int:
+    """The base fee (wei) at an exponent in basis points: Nitro's quartic in place of e, rounded as it rounds.
+
+    >>> arbitrum_fee(10_000_000, 0), arbitrum_fee(10_000_000, 10_000)
+    (10000000, 27083000)
+    """
     growth = 10_000 + bips // 4
     for i in (3, 2, 1):
         growth = 10_000 + growth * bips // (i * 10_000)
-    return left, params.least_wei * growth // 10_000
+    return least_wei * growth // 10_000

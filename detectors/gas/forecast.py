@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from detectors.gas.advice import REMAINING
+from detectors.gas.arbitrum import Backlog
 from detectors.gas.calibration import (
     AHEAD_EDGES,
     CAP_BLOCKS,
@@ -41,6 +42,9 @@ _CAPPED = np.repeat(np.array(CAP_BLOCKS) - 1, len(CAP_LEVELS))
 _WATCHED = np.array([HORIZONS.index(blocks) for blocks in WATCHED])
 
 
+Answering = Cold | Model | Backlog
+
+
 class Forecast(msgspec.Struct, frozen=True):
     """What is known after block `number`. Fees in gwei; `next_fee` is exact, in wei.
 
@@ -62,7 +66,7 @@ class Forecast(msgspec.Struct, frozen=True):
 class _Mark(NamedTuple):
     shift: Vector
     answers: float
-    model: Cold | Model
+    model: Answering
     shaken: int
     why: str
     last: Header | None
@@ -73,7 +77,7 @@ class Forecaster:
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.features = Features(clock)
-        self.model: Cold | Model = Cold()
+        self.model: Answering = Cold()
         self._shift = np.zeros(EDGES)
         self._answers = 0.0
         self._shaken, self._why = 0, ""
@@ -84,8 +88,8 @@ class Forecaster:
         self._marks: deque[_Mark] = deque(maxlen=DEEP)
         self.forecast: Forecast | None = None
 
-    def observe(self, header: Header) -> Forecast | None:
-        """Fold in a header and answer. A number seen before means that everything from it on was reverted.
+    def observe(self, header: Header, model: Answering | None = None) -> Forecast | None:
+        """Fold in a header and answer, with this model if one came with it. A number seen before: all from it on was reverted.
 
         A header that cannot be (negative or absurd numbers) changes nothing: the last answer stands, marked degraded.
         """
@@ -95,6 +99,8 @@ class Forecaster:
         if features.number is not None and header.number <= features.number and not self.rewind(header.number - 1):
             return self._again("a reorganisation deeper than can be taken back")
         self._marks.append(_Mark(self._shift, self._answers, self.model, self._shaken, self._why, self._last))
+        if model is not None:
+            self.adopt(model)
         self._shaken = max(self._shaken - 1, 0)
         if (why := doubt(header, self._last)) is not None:
             self._shaken, self._why = SHAKEN_FOR, why
@@ -113,7 +119,7 @@ class Forecaster:
             self._shift, self._answers, self.model, self._shaken, self._why, self._last = self._marks.pop()
         return True
 
-    def adopt(self, model: Model) -> None:
+    def adopt(self, model: Answering) -> None:
         """Answer with this model from the next header on; a model of another kind starts with edges of its own."""
         if model.name != self.model.name:
             self._shift, self._answers = np.zeros(EDGES), 0.0
@@ -156,7 +162,7 @@ class Forecaster:
             return f"the {self.model.name} model gave no numbers"
         if self._shaken:
             return f"{self._why}, {SHAKEN_FOR - self._shaken} headers ago"
-        if not isinstance(self.model, Model):
+        if isinstance(self.model, Cold):
             return f"nothing fitted yet after {self.features.count} headers"
         if self.features.next_fee < COARSE:
             return f"a fee of {self.features.next_fee} wei moves in steps of one"
@@ -175,7 +181,8 @@ class Forecaster:
             for index, blocks in enumerate(CAP_BLOCKS)
         }
         reservation = dict(zip(REMAINING, (fee * waiting).tolist(), strict=True)) if waiting is not None else {}
-        return Forecast(features.number or 0, features.next_fee, ahead, caps, reservation, model.name, degraded, self._surprise)
+        rung = model.rung(features.count)
+        return Forecast(features.number or 0, features.next_fee, ahead, caps, reservation, rung, degraded, self._surprise)
 
     def _again(self, why: str) -> Forecast | None:
         return self.forecast and msgspec.structs.replace(self.forecast, degraded=why)

@@ -50,6 +50,11 @@ class Cold:
     name = "cold"
     stopping: Stopping | None = None
 
+    @staticmethod
+    def rung(count: int) -> str:
+        """Which of the two answers after so many headers."""
+        return "persistence" if count < PERSIST_UNTIL else "average"
+
     def predict(self, vector: Vector, count: int) -> Raw:
         """Raw answers after `count` headers."""
         points = np.zeros(len(HORIZONS)) if count < PERSIST_UNTIL else -vector[_SMOOTH]
@@ -80,6 +85,10 @@ class Model(msgspec.Struct, frozen=True):
     def name(self) -> str:
         """For people."""
         return self.kind if self.network is None else "network"
+
+    def rung(self, count: int) -> str:  # noqa: ARG002 - as Cold's
+        """The one it is."""
+        return self.name
 
     def predict(self, vector: Vector, count: int) -> Raw:  # noqa: ARG002 - as Cold's
         """Raw answers; `count` makes no difference once fitted."""

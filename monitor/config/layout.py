@@ -106,9 +106,10 @@ class GasConfig(Part, frozen=True, kw_only=True):
 
     enabled: Annotated[bool, Meta(description="Forecast this chain's fees.")] = True
     kind: Annotated[
-        Literal["auto", "ethereum", "op_stack"],
+        Literal["auto", "ethereum", "op_stack", "arbitrum"],
         Meta(
-            description="Who sets the fee: EIP-1559 with the numbers below, or an OP Stack header's own; auto goes by chain id."
+            description="Who sets the fee: EIP-1559 with the numbers below, an OP Stack header's own, or what Arbitrum owes; "
+            "auto goes by the chain's kind and id."
         ),
     ] = "auto"
     elasticity: Annotated[int, Meta(ge=1, le=1000, description="EIP-1559: gas limit over gas target.")] = 2

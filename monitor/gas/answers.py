@@ -7,6 +7,9 @@ import msgspec
 LONGEST_WAIT, LONGEST_STAY = 1800, 50
 """Blocks: the furthest deadline that is advised on, and the longest a cap's sufficiency is known for."""
 
+RUNGS = ("persistence", "average", "structural", "linear", "network", "backlog")
+"""Who can answer: the ladder from cold, and Arbitrum's backlog, which needs none."""
+
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller wants to know besides the forecast.

@@ -9,7 +9,7 @@ import os
 import pickle
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import structlog
@@ -19,6 +19,7 @@ from detectors.events import Position, Reverted
 from monitor import metrics
 from monitor.chains.base import BlockData
 from monitor.config import ChainConfig
+from monitor.config.layout import ChainKind
 from monitor.errors import JournalError, NodeError
 from monitor.gas import gauges
 from monitor.gas.answers import Advised, Inclusion, Outlook, Question
@@ -28,11 +29,13 @@ from monitor.journal.snapshots import Snapshots
 from monitor.stream import Queue, Rule
 
 if TYPE_CHECKING:
+    from detectors.gas.arbitrum import Reading
     from detectors.gas.features import Header
     from detectors.gas.model import Model
+    from monitor.gas.arbitrum import ArbGasInfo
     from monitor.gas.history import Caller
     from monitor.gas.live import Live
-    from monitor.gas.refits import Refits
+    from monitor.gas.refits import Refits, Tail
 
 log = structlog.get_logger()
 
@@ -46,7 +49,10 @@ SAVE_EVERY = 300.0
 WARM_TIPS, MOST_TIPS = 40, 20
 """Blocks whose tips are asked for at first, and at most after every block."""
 
-NUMERIC = ("detectors.gas.forecast", "monitor.gas.history", "monitor.gas.live", "monitor.gas.refits")
+NUMERIC = ("detectors.gas.forecast", "monitor.gas.arbitrum", "monitor.gas.history", "monitor.gas.live", "monitor.gas.refits")
+
+READ_OF_LATE = 2
+"""Newest of the blocks waiting at which ArbGasInfo is read: the fee of a child rests on its grandparent's backlog."""
 
 
 class GasDesk:
@@ -80,6 +86,8 @@ class GasDesk:
         self._live: Live | None = None
         self._fitted: Model | None = None
         self._congestion = Congestion()
+        self._owing: ArbGasInfo | None = None
+        self._rung: str | None = None
         self._trouble = "no block yet"
         self._trusts_snapshots = True
         self._saved = 0.0
@@ -118,14 +126,15 @@ class GasDesk:
         """Forecast until cancelled."""
         block = await self._first()
         await asyncio.to_thread(_load)
-        live = self._live = self._begin(block)
-        refits = self._refits()
+        live, tail = self._begin(block)
+        self._live = live
+        refits = self._refits(live, tail)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(refits.run(), name=f"{self.name}/gas/refits")
                 tasks.create_task(self._follow(live, refits, block), name=f"{self.name}/gas/follow")
         finally:
-            if (kept := self._kept(live)) is not None:
+            if (kept := self._kept(live, refits)) is not None:
                 self._save(*kept)
 
     async def _first(self) -> BlockData:
@@ -133,10 +142,14 @@ class GasDesk:
             if isinstance(block := await self._queue.get(), BlockData):
                 return block
 
-    def _begin(self, block: BlockData) -> "Live":
+    def _begin(self, block: BlockData) -> "tuple[Live, Tail | None]":
         """As the last life left it, if that is to be trusted; else empty. The model is the journal's."""
-        from monitor.gas.live import Live  # noqa: PLC0415 - loaded in a thread before
+        from monitor.gas.arbitrum import ArbGasInfo  # noqa: PLC0415 - as above
+        from monitor.gas.live import Live, kind_of  # noqa: PLC0415 - loaded in a thread before
 
+        rules = msgspec.structs.replace(self._config.gas, kind=_kind(self._config))
+        if kind_of(rules, self.chain) == "arbitrum":
+            self._owing = ArbGasInfo(self._rpc, self.chain)
         if self.model is not None:
             try:
                 self._fitted = restored(self.model)
@@ -145,19 +158,23 @@ class GasDesk:
         kept = self._snapshots.load(self.chain, self._schema) if self._trusts_snapshots else None
         if kept is not None and kept.position.height <= block.position.height:
             try:
-                live: Live = pickle.loads(kept.blob)  # noqa: S301 - our own file, private and checksummed
+                begun: tuple[Live, Tail | None] = pickle.loads(kept.blob)  # noqa: S301 - our own file, private and checksummed
             except Exception as error:  # noqa: BLE001 - a pickle can raise anything; without it the past is read again
                 log.warning("gas_snapshot_unusable", chain=self.chain, error=str(error))
             else:
                 log.info("gas_resumed", chain=self.chain, height=kept.position.height)
-                return live
-        return Live(self.name, self.chain, self._config.gas, self._config.block_time)
+                return begun
+        return Live(self.name, self.chain, rules, self._config.block_time), None
 
-    def _refits(self) -> "Refits":
+    def _refits(self, live: "Live", tail: "Tail | None") -> "Refits":
+        from monitor.gas.memory import Memory  # noqa: PLC0415 - as above
         from monitor.gas.refits import Refits  # noqa: PLC0415 - as above
 
         model = self._fitted
-        return Refits(self.chain, 0 if model is None else model.last - model.first + 1, self._adopt)
+        return Refits(
+            self.chain, 0 if model is None else model.last - model.first + 1, self._adopt,
+            memory=Memory.beside(self._snapshots.path, self.chain), clock=live.forecaster.features.clock, tail=tail,
+        )  # fmt: skip
 
     async def _adopt(self, model: "Model") -> None:
         """A fit came back: into the journal, then into use. A journal that refuses costs the next start a fit."""
@@ -171,13 +188,14 @@ class GasDesk:
     async def _follow(self, live: "Live", refits: "Refits", first: BlockData) -> None:
         waiting: list[BlockData | Reverted] = [first]
         while True:
-            for item in waiting:
+            for left, item in zip(range(len(waiting), 0, -1), waiting, strict=True):
                 if isinstance(item, Reverted):
                     self._revert(live, item)
                 else:
-                    await self._block(live, refits, item)
+                    reading = await self._owed(live, item) if left <= READ_OF_LATE else None
+                    await self._block(live, refits, item, reading)
             await self._tips(live)
-            if time.time() - self._saved > SAVE_EVERY and (kept := self._kept(live)) is not None:
+            if time.time() - self._saved > SAVE_EVERY and (kept := self._kept(live, refits)) is not None:
                 await asyncio.to_thread(self._save, *kept)
             waiting = await self._queue.drain()
 
@@ -185,22 +203,41 @@ class GasDesk:
         if not live.reverted(item.first.height):
             log.warning("gas_reorg_too_deep", chain=self.chain, first=item.first.height)
 
-    async def _block(self, live: "Live", refits: "Refits", block: BlockData) -> None:
+    async def _owed(self, live: "Live", block: BlockData) -> "Reading | None":
+        """What an Arbitrum chain owes after this block; None, and why is said with every answer, where the node does not say."""
+        if self._owing is None:
+            return None
+        try:
+            return await self._owing.read(block)
+        except NodeError as error:
+            live.unread = str(error)
+            return None
+
+    async def _block(self, live: "Live", refits: "Refits", block: BlockData, reading: "Reading | None" = None) -> None:
         last = live.forecaster.features.number
         if last is None or block.position.height > last + 1:
             await self._fill(live, refits, block, last)
         began = time.perf_counter()
-        outlook = live.block(block, time.time(), model=self._fitted)
+        outlook = live.block(block, time.time(), model=self._fitted, reading=reading)
         if outlook is None:
             self._trouble = "this chain's blocks have no base fee" if block.base_fee is None else "its headers cannot be"
         else:
             self._trouble = ""
-            refits.add(block.position.height, live.forecaster.features.vector, live.forecaster.features.x)
+            self._learn(live, refits, live.header)
             self._say(outlook)
             gauges.show(outlook)
         metrics.GAS_STEP.labels(self.chain).observe(time.perf_counter() - began)
-        metrics.GAS_WRONG.labels(self.chain).inc(live.take_wrong())
+        wrong = live.take_wrong()
+        metrics.GAS_WRONG.labels(self.chain).inc(wrong)
+        if wrong and self._owing is not None:
+            self._owing.doubt()
         await asyncio.sleep(0)
+
+    def _learn(self, live: "Live", refits: "Refits", header: "Header | None") -> None:
+        """Keep what is to be learned from, unless the header was refused."""
+        features = live.forecaster.features
+        if header is not None and live.learns and features.number == header.number:
+            refits.add(header, features.vector, features.x)
 
     async def _fill(self, live: "Live", refits: "Refits", block: BlockData, last: int | None) -> None:
         """What lies before this block and was never seen, from the node's own account of fees; without it there is a hole."""
@@ -226,7 +263,7 @@ class GasDesk:
         began = time.perf_counter()
         for header in past:
             live.warm(header)
-            refits.add(header.number, live.forecaster.features.vector, live.forecaster.features.x)
+            self._learn(live, refits, header)
             if time.perf_counter() - began > HOLDS:
                 metrics.GAS_STEP.labels(self.chain).observe(time.perf_counter() - began)
                 await asyncio.sleep(0)
@@ -250,6 +287,9 @@ class GasDesk:
                 gauges.show(live.outlook)
 
     def _say(self, outlook: Outlook) -> None:
+        if outlook.model.name != self._rung:
+            log.info("gas_rung", chain=self.chain, before=self._rung, now=outlook.model.name, last=outlook.model.last)
+            self._rung = outlook.model.name
         if (finding := self._congestion.look(outlook)) is not None:
             metrics.SIGNALS.labels(finding.detector, finding.chain, finding.severity).inc()
             log.info("finding", detector=finding.detector, kind=finding.kind, title=finding.title, finding=finding.id)
@@ -266,10 +306,12 @@ class GasDesk:
         )
         return "; ".join(reason for reason in reasons if reason) or None
 
-    def _kept(self, live: "Live") -> tuple[Position, bytes] | None:
+    def _kept(self, live: "Live", refits: "Refits") -> tuple[Position, bytes] | None:
         """The state as it stands, for the next life; None before there is any."""
         self._saved = time.time()
-        return None if live.last is None else (live.last.position, pickle.dumps(live, protocol=pickle.HIGHEST_PROTOCOL))
+        if live.last is None:
+            return None
+        return live.last.position, pickle.dumps((live, refits.tail), protocol=pickle.HIGHEST_PROTOCOL)
 
     def _save(self, position: Position, blob: bytes) -> None:
         """Keep it; a failure costs a longer start, nothing else."""
@@ -277,6 +319,13 @@ class GasDesk:
             self._snapshots.save(self.chain, position, self._schema, blob)
         except JournalError as error:
             log.warning("gas_snapshot_failed", chain=self.chain, error=str(error))
+
+
+def _kind(config: ChainConfig) -> Literal["auto", "ethereum", "op_stack", "arbitrum"]:
+    """Who sets the fee, where the chain's own kind says it and its fees' does not."""
+    if config.gas.kind != "auto" or config.kind is ChainKind.ETHEREUM:
+        return config.gas.kind
+    return "arbitrum" if config.kind is ChainKind.ARBITRUM else "op_stack"
 
 
 def _load() -> None:

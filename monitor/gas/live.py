@@ -5,11 +5,12 @@ from collections import deque
 import msgspec
 
 from detectors.gas import exact, sending
+from detectors.gas.arbitrum import Backlog, Reading, follow
 from detectors.gas.blobs import BlobFees, BlobHeader
 from detectors.gas.exact import MAINNET_BLOBS, BlobParams, OpParams
 from detectors.gas.features import Clock, Header
-from detectors.gas.forecast import Forecast, Forecaster
-from detectors.gas.model import Model
+from detectors.gas.forecast import Answering, Forecast, Forecaster
+from detectors.gas.model import Cold, Model
 from detectors.gas.priority import PriorityFees
 from monitor.chains.base import BlockData
 from monitor.config import GasConfig
@@ -20,7 +21,6 @@ from monitor.gas.scoreboard import Scoreboard
 RECENT = 180
 """Base fees that go with an outlook, for whoever draws it."""
 
-BLOB_BLOCKS = (2, 5, 10)
 BLOBS_KEPT = 8
 """Blocks whose promised blob fee is remembered until the node says what it was."""
 
@@ -33,15 +33,29 @@ OP_CHAINS = frozenset({"eip155:10", "eip155:130", "eip155:252", "eip155:480", "e
     "eip155:81457", "eip155:7777777", "eip155:84532", "eip155:11155420"})  # fmt: skip
 """OP Stack chains by id: OP, Unichain, Fraxtal, World Chain, Base, Mode, Ink, Blast, Zora; Base's and OP's Sepolia."""
 
+ARBITRUM_CHAINS = frozenset({"eip155:42161", "eip155:42170", "eip155:421614"})
+"""Arbitrum One, Nova, and One's Sepolia."""
+
+NO_BOUND = 2
+"""An Arbitrum block may come long after its parent, and the fee may have fallen far: its denominator holds nothing back."""
+
+
+def kind_of(rules: GasConfig, chain: str) -> str:
+    """Who sets the fee: `ethereum`, `op_stack` or `arbitrum`."""
+    if rules.kind != "auto":
+        return rules.kind
+    return "op_stack" if chain in OP_CHAINS else "arbitrum" if chain in ARBITRUM_CHAINS else "ethereum"
+
 
 class Live:
     """One chain's. `block` after every verified block, `reverted` after a reorganisation. It pickles, and goes on as it was."""
 
     def __init__(self, name: str, chain: str, rules: GasConfig, block_time: float) -> None:
         self.name, self.chain, self.rules = name, chain, rules
-        self.rollup = rules.kind == "op_stack" or (rules.kind == "auto" and chain in OP_CHAINS)
+        self.kind = kind_of(rules, chain)
         seconds = min(max(1, round(block_time)), LONGEST_BLOCK_TIME)
-        clock = Clock(seconds=seconds, elasticity=rules.elasticity, denominator=rules.denominator)
+        denominator = NO_BOUND if self.kind == "arbitrum" else rules.denominator
+        clock = Clock(seconds=seconds, elasticity=rules.elasticity, denominator=denominator)
         self.forecaster = Forecaster(clock)
         self.tips = PriorityFees()
         schedule = tuple(BlobParams(b.start, b.target, b.most, b.fraction, b.reserve) for b in rules.blobs)
@@ -50,7 +64,11 @@ class Live:
         self.recent: deque[tuple[int, int]] = deque(maxlen=RECENT)
         self.forecast: Forecast | None = None
         self.outlook: Outlook | None = None
+        self.header: Header | None = None
+        """The newest that was folded in."""
         self.warmed = self._wrong = 0
+        self.unread = "not read yet"
+        """Why ArbGasInfo was not read at the newest block, if so."""
         self._last: BlockData | None = None
         self._op = OpParams(rules.elasticity, rules.denominator)
         self._offer: Tips | None = None
@@ -71,16 +89,27 @@ class Live:
         self.warmed += 1
         self.recent.append((header.number, header.base_fee))
 
-    def block(self, block: BlockData, at: float, *, model: Model | None = None) -> Outlook | None:
-        """The outlook after this block, answered by `model` once one is given. None for a chain without base fees."""
+    @property
+    def learns(self) -> bool:
+        """Is a model to be fitted? Arbitrum's fee follows from what is owed, and that can be read."""
+        return self.kind != "arbitrum"
+
+    def block(self, block: BlockData, at: float, *, model: Model | None = None, reading: Reading | None = None) -> Outlook | None:
+        """The outlook after this block, answered by `model` once one is given. None for a chain without base fees.
+
+        `reading` is what ArbGasInfo says after the block, on Arbitrum.
+        """
         if block.base_fee is None:
             return None
         number = block.position.height
         self._hold(number, block.base_fee)
-        header = Header(number, block.timestamp, block.base_fee, block.gas_used, block.gas_limit, self._next(block))
-        if model is not None and self.forecaster.model is not model:
-            self.forecaster.adopt(model)
-        self._last, self.forecast = block, self.forecaster.observe(header)
+        header = Header(number, block.timestamp, block.base_fee, block.gas_used, block.gas_limit)
+        answering: Answering | None = None if model is self.forecaster.model else model
+        if self.kind == "arbitrum":
+            header, answering = self._owed(header, reading)
+        elif self.kind == "op_stack":
+            header = msgspec.structs.replace(header, next_fee=self._op_next(block, block.base_fee))
+        self.header, self._last, self.forecast = header, block, self.forecaster.observe(header, answering)
         if self.forecast is None:
             return None
         self.board.came(number, block.base_fee)
@@ -101,6 +130,8 @@ class Live:
     def reverted(self, height: int) -> bool:
         """Blocks from this height on are gone. False when that is deeper than can be taken back."""
         self._cut(height)
+        if self.header is not None:
+            self.blobs.rewind(self.header.number - height + 1)
         self.forecast, self._last = None, None
         return self.forecaster.rewind(height - 1)
 
@@ -133,10 +164,10 @@ class Live:
 
     def _hold(self, number: int, fee: int) -> None:
         """Was the next fee, told as exact, the one that came?"""
-        before = self.forecast
-        if before is not None and before.number == number - 1 and before.next_fee != fee:
+        before, rule = self.forecast, "ArbGasInfo" if self.kind == "arbitrum" else "EIP-1559 as configured"
+        if self._estimates() is None and before is not None and before.number == number - 1 and before.next_fee != fee:
             self._wrong += 1
-            self._doubt(f"block {number} has a fee of {fee} wei, EIP-1559 as configured promised {before.next_fee}")
+            self._doubt(f"block {number} has a fee of {fee} wei, {rule} promised {before.next_fee}")
         else:
             self._doubted = max(self._doubted - 1, 0)
         self._cut(number)
@@ -149,10 +180,8 @@ class Live:
     def _doubt(self, why: str) -> None:
         self._doubted, self._why = DOUBTED_FOR, f"{why}; set chains.{self.name}.gas"
 
-    def _next(self, block: BlockData) -> int | None:
-        """The child's fee where the header itself says how it is made; None: EIP-1559 with the configured numbers."""
-        if not self.rollup or block.base_fee is None:
-            return None
+    def _op_next(self, block: BlockData, base_fee: int) -> int:
+        """The child's fee by what the header itself says of how it is made, or as configured where it says nothing."""
         try:
             self._op = exact.op_params(block.extra, otherwise=self._op)
         except ValueError as error:
@@ -160,15 +189,33 @@ class Live:
         features, op = self.forecaster.features, self._op
         if (features.clock.elasticity, features.clock.denominator) != (op.elasticity, max(op.denominator, 2)):
             features.clock = msgspec.structs.replace(features.clock, elasticity=op.elasticity, denominator=max(op.denominator, 2))
-        return exact.next_op_base_fee(block.base_fee, block.gas_used, block.gas_limit, op, block.blob_gas_used or 0)
+        return exact.next_op_base_fee(base_fee, block.gas_used, block.gas_limit, op, block.blob_gas_used or 0)
+
+    def _owed(self, header: Header, reading: Reading | None) -> tuple[Header, Answering]:
+        """The header with its child's fee by what is owed, and who answers; without any reading, the fee is taken to stay."""
+        before = self.forecaster.model
+        backlog = follow(before if isinstance(before, Backlog) else None, header, reading)
+        fee = header.base_fee if backlog is None else backlog.next_fee
+        return msgspec.structs.replace(header, next_fee=fee), backlog or Cold()
+
+    def _estimates(self) -> str | None:
+        """Why the next fee is an estimate, where it is one."""
+        if self.kind != "arbitrum":
+            return None
+        model = self.forecaster.model
+        if not isinstance(model, Backlog):
+            return f"what this chain owes is not known: ArbGasInfo: {self.unread}; the next fee is taken to be the last"
+        if model.exact:
+            return None
+        return f"ArbGasInfo was not read at block {model.number - 1}; the next fee is reckoned from gas used"
 
     def _blobs(self, block: BlockData, forecast: Forecast) -> Blobs | None:
-        if self.rollup or block.excess_blob_gas is None or block.blob_gas_used is None or block.base_fee is None:
+        if self.kind != "ethereum" or block.excess_blob_gas is None or block.blob_gas_used is None or block.base_fee is None:
             return None
         child_at = block.timestamp + self.forecaster.features.clock.seconds
         try:
             fee = self.blobs.observe(BlobHeader(block.excess_blob_gas, block.blob_gas_used, block.base_fee, child_at))
-            ahead = {n: {f"{q:g}": paid for q, paid in self.blobs.ahead(forecast, n).items()} for n in BLOB_BLOCKS}
+            ahead = {n: {f"{q:g}": paid for q, paid in fees.items()} for n, fees in self.blobs.answers(forecast).items()}
         except ValueError:
             return None  # numbers that no header can hold: nothing is said of blobs
         return None if fee is None else Blobs(fee, ahead)
@@ -181,16 +228,17 @@ class Live:
             base_fee_wei=block.base_fee or 0, next_fee_wei=forecast.next_fee,
             ahead={blocks: Spread(*fees) for blocks, fees in forecast.ahead.items()},
             caps={blocks: dict(zip(("80", "95", "99"), fees, strict=True)) for blocks, fees in forecast.caps.items()},
-            model=Fitted(model.name, model.first, model.last) if isinstance(model, Model) else Fitted(model.name),
+            model=Fitted(model.name, model.first, model.last) if isinstance(model, Model) else Fitted(forecast.model),
             degraded=self._degraded(forecast), surprise=forecast.surprise, recent=[fee / 1e9 for _, fee in self.recent],
             priority_wei=self._offer, blob_wei=None if self._blob_doubt else self._blob, lived=self.board.lived(),
         )  # fmt: skip
 
     def _degraded(self, forecast: Forecast) -> str | None:
         """Everything that is wrong with it, in one line."""
-        unfitted = forecast.model == "cold" and self.warmed
+        unfitted = isinstance(self.forecaster.model, Cold) and self.warmed
         reasons = (
             self._why if self._doubted else None,
+            self._estimates(),
             f"{forecast.degraded}, {self.warmed} of them from eth_feeHistory" if unfitted else forecast.degraded,
         )
         return "; ".join(reason for reason in reasons if reason) or None

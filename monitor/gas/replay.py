@@ -43,14 +43,14 @@ class Replay:
         if forecast is None:
             return b"{}"
         if forecast.degraded is None or forecast.number == header.number:
-            self._learn(header.number)
+            self._learn(header)
         return _ENCODER.encode(wire(forecast))
 
-    def _learn(self, number: int) -> None:
+    def _learn(self, header: Header) -> None:
         """Hand the row over; ask for a fit and adopt it where the schedule says. A failed fit leaves the last good model."""
         features = self._forecaster.features
         try:
-            self._worker.add(number, features.vector, features.x)
+            self._worker.add(header, features.vector, features.x)
             if features.count == self._adopt_at:
                 self._adopt_at = None
                 self._adopted = features.count, self._worker.take()

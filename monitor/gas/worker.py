@@ -5,46 +5,68 @@ import os
 import signal
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.gas.features import DEEP, WIDTH, Vector
+from detectors.gas.features import DEEP, WIDTH, Clock, Features, Header, Vector
 from detectors.gas.fitting import LEAST, Effort, fit
 from detectors.gas.model import Model
 from detectors.gas.structural import fit_structural
 from monitor.errors import SeawallError
+from monitor.gas.memory import MOST, Memory
 
 PIECE = 512
 """Rows that are sent over in one go; 340 kB, well under a millisecond."""
 
-MOST = 600_000
-"""Rows a worker keeps (400 MB, twelve weeks of mainnet); older ones are dropped a quarter at a time."""
-
 ENDS_WITHIN = 5.0
+
+Row = tuple[Header, NDArray[np.float32], float]
+"""A header, the features after it, and the log of its child's fee."""
+
+
+class Past(msgspec.Struct, frozen=True):
+    """What a process may begin with: the kept headers that lead to `first`, the first row it will be given."""
+
+    memory: Memory
+    clock: Clock
+    first: Header
 
 
 class FitFailed(SeawallError):
     """A fit raised, or its process died. The last good model stays in use."""
 
 
+class WorkerDied(FitFailed):
+    """The process is gone, and what it had kept with it."""
+
+
 class Worker:
     """One process; `add` every header's features, `ask` for a fit, `take` the model. Entering starts the process.
 
-    A reorganisation needs no word to the worker: rows are held back here until they are deeper than any rewind.
+    A reorganisation needs no word to the worker: rows are held back here until they are deeper than any rewind. With a `past`
+    the process begins with what earlier lives have kept (`remembered` waits for it), and rows are kept as they go over;
+    `trouble` is why that ended.
     """
 
-    def __init__(self, effort: Effort | None = None) -> None:
+    def __init__(self, effort: Effort | None = None, past: "Past | None" = None) -> None:
         self._effort = effort or Effort()
-        self._held: list[tuple[int, NDArray[np.float32], float]] = []
+        self._past = past
+        self._memory = None if past is None else past.memory
+        self._held: list[Row] = []
+        self._sent = -1
         self._process: multiprocessing.process.BaseProcess | None = None
         self._link: Connection | None = None
+        self.trouble: str | None = None
+        self.kept = -1
+        """The number up to which rows are in the memory; -1: none of this life's."""
 
     def __enter__(self) -> Self:
         context = multiprocessing.get_context("spawn")
         self._link, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, self._effort), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, self._effort, self._past), daemon=True)
         self._process.start()
         theirs.close()
         return self
@@ -56,11 +78,17 @@ class Worker:
             self._process.terminate()
             self._process.join(ENDS_WITHIN)
 
-    def add(self, number: int, vector: Vector | NDArray[np.float32], x: float) -> None:
-        """Keep the newest row; a number seen before replaces that row and drops those above it."""
-        while self._held and self._held[-1][0] >= number:
+    def remembered(self) -> int:
+        """How many kept headers lead up to the first row. Asked once, before any row is added. Raises WorkerDied."""
+        return 0 if self._past is None else int(self._received())
+
+    def add(self, header: Header, vector: Vector | NDArray[np.float32], x: float) -> None:
+        """Keep the newest row; a number seen before replaces that row and drops those above it, unless it went over already."""
+        if header.number <= self._sent:
+            return
+        while self._held and self._held[-1][0].number >= header.number:
             self._held.pop()
-        self._held.append((number, vector.astype(np.float32), x))
+        self._held.append((header, vector.astype(np.float32), x))
         if len(self._held) >= DEEP + PIECE:
             self._send(PIECE)
 
@@ -76,14 +104,17 @@ class Worker:
 
     def take(self) -> Model:
         """The model that was asked for, waiting as long as it takes. Raises FitFailed."""
-        try:
-            answer = self._connected().recv()
-        except (EOFError, OSError) as error:
-            raise FitFailed("the process that fits gas models died; the last good model stays in use") from error
+        answer = self._received()
         if isinstance(answer, str):
             raise FitFailed(f"a gas model could not be fitted ({answer}); the last good one stays in use")
         model: Model = answer
         return model
+
+    def _received(self) -> Any:  # noqa: ANN401 - what the process sends is its two callers' affair
+        try:
+            return self._connected().recv()
+        except (EOFError, OSError) as error:
+            raise WorkerDied("the process that fits gas models died; the last good model stays in use") from error
 
     def _connected(self) -> Connection:
         if self._link is None:
@@ -92,20 +123,29 @@ class Worker:
 
     def _send(self, count: int) -> None:
         rows, self._held = self._held[:count], self._held[count:]
-        self._put((rows[0][0], rows[-1][0], np.stack([row[1] for row in rows]), np.array([row[2] for row in rows])))
+        self._sent = rows[-1][0].number
+        self._put((rows[0][0].number, self._sent, np.stack([row[1] for row in rows]), np.array([row[2] for row in rows])))
+        if self._memory is not None:
+            try:
+                self._memory.append([row[0] for row in rows])
+                self.kept = self._sent
+            except OSError as error:  # a history that is not kept costs the next life a fit, nothing else
+                self.trouble, self._memory = f"{self._memory.path}: {error}", None
 
     def _put(self, message: object) -> None:
         try:
             self._connected().send(message)
         except OSError as error:
-            raise FitFailed("the process that fits gas models died; the last good model stays in use") from error
+            raise WorkerDied("the process that fits gas models died; the last good model stays in use") from error
 
 
-def _serve(link: Connection, effort: Effort) -> None:
+def _serve(link: Connection, effort: Effort, past: Past | None) -> None:
     """The worker's whole life: take rows, fit when asked, end when the other side does."""
     os.nice(5)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, and with it the pipe, which ends us
     kept = _Kept()
+    if past is not None:
+        link.send(_recall(kept, past))
     while True:
         try:
             message = link.recv()
@@ -119,6 +159,27 @@ def _serve(link: Connection, effort: Effort) -> None:
             link.send(fit(*rows, effort) if len(rows[0]) >= LEAST else fit_structural(*rows))
         except (ValueError, np.linalg.LinAlgError, MemoryError) as error:
             link.send(f"{type(error).__name__}: {error}")
+
+
+def _recall(kept: "_Kept", past: Past) -> int:
+    """Features of the headers that were kept, made anew: headers outlive what a version makes of them.
+
+    What does not lead to the first row, by number and by fee, was another history or another chain.
+    """
+    try:
+        stored = past.memory.read()
+        headers = [header for header in stored if header.number < past.first.number]
+        features = Features(past.clock)
+        rows = [(features.observe(header).astype(np.float32), features.x) for header in headers]
+        if (features.number, features.next_fee) != (past.first.number - 1, past.first.base_fee):
+            headers, rows = [], []
+        if len(headers) < len(stored):
+            past.memory.replace(headers)
+    except OSError:
+        return 0  # what cannot be read is as good as none; keeping rows will say so
+    if rows:
+        kept.add(headers[0].number, headers[-1].number, np.stack([row[0] for row in rows]), np.array([row[1] for row in rows]))
+    return len(rows)
 
 
 class _Kept:

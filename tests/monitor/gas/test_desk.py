@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import multiprocessing
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,20 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from detectors.events import Reverted
+from detectors.gas.features import DEEP, Header
 from detectors.gas.fitting import LEAST
+from detectors.gas.structural import STRUCTURAL_FROM
 from monitor.breaker.fold import Fold
 from monitor.breaker.holds import Mode
 from monitor.config import ChainConfig, GasConfig, Node, NodeUrl
 from monitor.demo.anvil import Anvil
 from monitor.demo.node import HttpNode
 from monitor.errors import NodeUnreachable
-from monitor.gas.answers import Question
+from monitor.gas.answers import RUNGS, Question
 from monitor.gas.desk import GasDesk
 from monitor.gas.models import KIND, GasModel, recorded
-from monitor.gas.refits import FIRST
+from monitor.gas.refits import FIRST, after
 from monitor.journal.base import Draft, encode
 from monitor.journal.snapshots import Snapshots
 from monitor.journal.sqlite import SqliteJournal
+from monitor.metrics import REGISTRY
 from tests.support.chain_of_fees import headers
 from tests.support.daemon import ROOT, Daemon, settings
 from tests.support.fees import block, model
@@ -123,6 +129,7 @@ class Desk:
 
     def __init__(self, folder: Path, kept: GasModel | None = None) -> None:
         self.kept: list[GasModel] = []
+        self.had = 0
         chain = ChainConfig(id="eip155:1", nodes=(Node(name="a", ws=NodeUrl("ws://127.0.0.1:1")),), gas=GasConfig(history=0))
         self.desk = GasDesk(
             "ethereum", chain, Nobody(), Snapshots(folder), schema="test", keep=self.keep, told=lambda _chain, _finding: None
@@ -139,6 +146,27 @@ class Desk:
                 if self.running.done():
                     self.running.result()
                 await asyncio.sleep(0.01)
+
+    async def fed(self, chain: Sequence[Header], upto: int) -> str:
+        """The headers of this chain so far, those that it has not had; who answered after the last."""
+        while self.had < upto:
+            for header in chain[self.had : min(self.had + 500, upto)]:
+                self.desk.saw(block(header))
+                self.had += 1
+            await self.until(chain[self.had - 1].number)
+        assert self.desk.outlook is not None
+        return self.desk.outlook.model.name
+
+    async def climbs(self, chain: Sequence[Header], within: int = 300) -> str:
+        """Its rung once another model has come and answers, a header at a time. Fails when there is none."""
+        before = self.desk.outlook and self.desk.outlook.model.last
+        for _ in range(within):
+            rung = await self.fed(chain, self.had + 1)
+            await asyncio.sleep(0.03)
+            assert self.desk.outlook is not None
+            if self.desk.outlook.model.last != before:
+                return rung
+        raise AssertionError(f"no new model after {within} more headers")
 
     def fitted(self, rows: int) -> bool:
         """Does it answer with a model of so many rows, which was kept?"""
@@ -191,6 +219,48 @@ async def test_a_fit_in_its_own_process_is_journaled_and_adopted_and_the_loop_st
     assert advised.reservation is not None
     assert max(late) < took / 4, "other tasks had their turn while the fit ran"
     await desk.end()
+
+
+async def test_a_cold_chain_climbs_every_rung_is_killed_over_a_fit_and_restarted_and_loses_nothing(tmp_path: Path) -> None:
+    chain, desk = headers(2_800), Desk(tmp_path)
+    first, died = chain[0].number, counted("died")
+    assert await desk.fed(chain, 20) == "persistence"
+    assert await desk.fed(chain, 1_000) == "average"
+    assert rungs() == {"average"}
+    await desk.fed(chain, STRUCTURAL_FROM + DEEP)
+    assert await desk.climbs(chain) == "structural"
+    assert rungs() == {"structural"}
+    assert [(one.name, one.first, one.last) for one in desk.kept] == [("structural", first, chain[999].number)]
+    # The process is stopped, asked for a fit that it cannot begin, and killed over it.
+    (process,) = multiprocessing.active_children()
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGSTOP)
+    await desk.fed(chain, FIRST + 20)
+    os.kill(process.pid, signal.SIGKILL)
+    assert await desk.fed(chain, FIRST + 40) == "structural", "forecasts go on"
+    assert await desk.climbs(chain) == "linear"
+    assert counted("died") == died + 1
+    assert [one.pid for one in multiprocessing.active_children()] != [process.pid]
+    assert desk.kept[-1].first == first, "a new process has the history of the one that died"
+    seen = desk.kept[-1].last - first + 1
+    await desk.end()
+    again = Desk(tmp_path, desk.kept[-1])
+    again.had = desk.had
+    assert await again.fed(chain, desk.had + 5) == "linear"
+    await again.fed(chain, after(seen + DEEP) - 10)
+    assert await again.climbs(chain) == "linear"
+    assert again.kept[0].first == first, "a restart has it too"
+    assert again.kept[0].last - first + 1 > 1.3 * seen
+    await again.end()
+
+
+def rungs() -> set[str]:
+    """The rungs that the metric says answer."""
+    return {rung for rung in RUNGS if REGISTRY.get_sample_value("seawall_gas_rung", {"chain": "eip155:1", "rung": rung})}
+
+
+def counted(outcome: str) -> float:
+    return REGISTRY.get_sample_value("seawall_gas_fits_total", {"chain": "eip155:1", "outcome": outcome}) or 0.0
 
 
 async def test_after_a_restart_the_journals_model_answers_from_the_first_block(tmp_path: Path) -> None:
