@@ -1,55 +1,54 @@
-"""The doctor: dials every configured node once and says what it offers, what it lacks, and what Seawall does without it."""
+"""The doctor: dials every configured node once and says what it offers, what it lacks, how to mend that, and what it costs."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from detectors.events import Position
 from monitor.breaker.actuators.base import Head, Target
 from monitor.breaker.actuators.simulated import Simulated
 from monitor.chains import wire
-from monitor.chains.capabilities import of_kind, probe
+from monitor.chains.capabilities import Capabilities, of_kind, probe
 from monitor.chains.evm import Evm
-from monitor.chains.identity import Identity, Pinned
+from monitor.chains.identity import Identity
 from monitor.chains.kinds import KINDS, Traits
 from monitor.chains.link import LANES
 from monitor.chains.rpc import Rpc
-from monitor.config import Config
+from monitor.config import ChainConfig, Config, Contract, Node
+from monitor.costs import Bill, beside, leading
 from monitor.errors import NodeError
 from monitor.exits import targets_of
-
-CONSEQUENCES = {
-    "mempool": "unsupported here, which is not quiet: nothing is seen before its block, or before the sequencer promises it",
-    "full_pending": "pending transactions are looked up one by one: a round trip more before a verdict",
-    "trace_call": "pending transactions cannot be judged: attacks are seen only in their block",
-    "trace_block": "without rows too, blocks are traced transaction by transaction, or not at all",
-    "rows": "blocks are traced in nested form, for which some nodes need longer than a slot when a block is full",
-    "js_call": "storage order of pending transactions is unknown: re-entrancy below the structural score only warns",
-    "js_transaction": "storage order of mined transactions is unknown: re-entrancy below the structural score only warns",
-    "pinned": "state is read by height: a reorganisation in between can mix two blocks",
-    "tags": "nothing is known to be final: automatic holds are not released by themselves",
-}
-"""What follows from each capability that a node lacks."""
+from monitor.remedies import missing, remedies
+from monitor.survey import reads_as
+from monitor.traffic import measured
 
 BLIND = "nothing can be judged by this node: while it is the only one, every flag of the chain is unknown"
 
 _WITHIN = 5.0
 
 
-async def examine(config: Config) -> dict[str, Any]:
-    """One report: `ok`, and per chain and node what was found."""
-    nodes = [
-        {
-            "chain": name,
-            "node": node.name,
-            **await _node(node.ws.reveal(), chain.id, node.name, chain.pinned, KINDS[chain.kind], exits),
-        }
-        for name, chain in config.chains.items()
-        for exits in (targets_of(config, name),)
-        for node in chain.nodes
-    ]
-    return {"ok": all(node["ok"] for node in nodes), "nodes": nodes, "degraded": _degraded(nodes)}
+class Case(msgspec.Struct, frozen=True):
+    """A chain with everything that its nodes are examined for."""
+
+    chain: ChainConfig
+    traits: Traits
+    contracts: tuple[Contract, ...]
+    exits: tuple[Target, ...]
+
+
+async def examine(config: Config, done: Callable[[], None] = lambda: None) -> dict[str, Any]:
+    """One report: `ok`, per chain and node what was found, and what the configuration leaves open. `done` hears of each node."""
+    nodes = []
+    for name, chain in config.chains.items():
+        contracts = tuple(c for one in config.integrations.values() if one.chain == name for c in one.contracts)
+        case = Case(chain, KINDS[chain.kind], contracts, tuple(targets_of(config, name)))
+        for place, node in enumerate(chain.nodes):
+            nodes.append({"chain": name, "node": node.name, **await _node(node, case, leads=place == 0)})
+            done()
+    ok = all(node["ok"] for node in nodes)
+    return {"ok": ok, "nodes": nodes, "degraded": _degraded(nodes), "missing": list(missing(config))}
 
 
 def _degraded(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -66,32 +65,63 @@ def _degraded(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-async def _node(
-    url: str, chain: str, name: str, checkpoint: Pinned | None, traits: Traits, exits: Sequence[Target]
-) -> dict[str, Any]:
+async def _node(node: Node, case: Case, *, leads: bool) -> dict[str, Any]:
+    url, chain = node.ws.reveal(), case.chain
     found: dict[str, Any] = {"url": wire.shown(url), "ok": False}
     try:
-        rpc = await Rpc.connect(url, provider=name, chain=chain, max_size=LANES["requests"])
+        rpc = await Rpc.connect(url, provider=node.name, chain=chain.id, max_size=LANES["requests"])
         try:
-            await Identity(chain, name, checkpoint).check(rpc, rpc.where, within=_WITHIN)
-            evm = Evm(rpc, chain=chain)
-            head = (await evm.extent(within=_WITHIN)).head
+            await Identity(chain.id, node.name, chain.pinned).check(rpc, rpc.where, within=_WITHIN)
+            head = (await Evm(rpc, chain=chain.id).extent(within=_WITHIN)).head
             found["head"] = head.position.height
             found["head_age_seconds"] = round(time.time() - head.timestamp, 1)
-            capabilities = of_kind(await probe(rpc, chain=chain), traits)
+            capabilities = of_kind(await probe(rpc, chain=chain.id), case.traits)
             found["capabilities"] = msgspec.structs.asdict(capabilities)
-            found["consequences"] = [CONSEQUENCES[name] for name in capabilities.missing]
+            mending = remedies(found["capabilities"])
+            found["consequences"], found["remedies"] = [one for one, _ in mending], [one for _, one in mending]
             if not capabilities.judges:
                 found["consequences"].insert(0, BLIND)
-            found["ok"] = capabilities.judges
+                found["remedies"].insert(
+                    0, "take a node with the debug or trace methods; the lines below say how they are opened"
+                )
+            found["unreadable"] = await _unreadable(rpc, case, head.position)
+            found["ok"] = capabilities.judges and not found["unreadable"]
             at = Head(head.position, head.base_fee, time.time())
-            looked = [await Simulated(one, rpc, lambda: None, pinned=capabilities.pinned).readiness(at) for one in exits]
+            looked = [await Simulated(one, rpc, lambda: None, pinned=capabilities.pinned).readiness(at) for one in case.exits]
             found["pauses"] = [msgspec.to_builtins(one) | {"why": one.why} for one in looked]
+            found["cost"] = await _cost(rpc, case, capabilities, node, head.position.height if leads else None)
         finally:
             await rpc.close()
     except NodeError as error:
         found["problem"] = str(error)
     return found
+
+
+async def _unreadable(rpc: Rpc, case: Case, at: Position) -> list[str]:
+    """Watched contracts that do not tell their state as what they are configured to be."""
+    return [
+        f"{one.address} cannot be read as {one.kind}; what it is, `seawall init {one.address} --node URL -o -` says"
+        for one in case.contracts
+        if await reads_as(rpc, case.chain.id, one, at) is None
+    ]
+
+
+async def _cost(rpc: Rpc, case: Case, capabilities: Capabilities, node: Node, head: int | None) -> dict[str, Any] | None:
+    """The node's bill, as JSON; None where its traffic could not be measured. `head` None: it does not lead."""
+    if head is None:
+        return _billed(beside(case.chain, capabilities, node.rate))
+    traffic = await measured(rpc, head, {one.address for one in case.contracts})
+    if traffic is None:
+        return None
+    exits = ["safe" if one.safe else "eoa" for one in case.exits]
+    return _billed(leading(case.chain, capabilities, case.traits, traffic, case.contracts, exits, node.rate))
+
+
+def _billed(bill: Bill) -> dict[str, Any]:
+    return {
+        "leads": bill.leads, "items": {item.what: round(item.calls) for item in bill.items}, "a_day": round(bill.a_day),
+        "a_second": round(bill.a_second, 2), "burst": round(bill.burst), "rate": bill.rate, "verdict": bill.verdict,
+    }  # fmt: skip
 
 
 def told(report: Mapping[str, Any]) -> str:
@@ -108,6 +138,23 @@ def told(report: Mapping[str, Any]) -> str:
         for one in node.get("pauses", ()):
             word = {True: "would work", False: "would FAIL", None: "is unknown"}[one["ready"]]
             lines.append(f"  the on-chain pause of {one['integration']} {word}{': ' + one['why'] if one['why'] else ''}")
-        lines += [f"  ! {line}" for line in node.get("consequences", ())]
-    lines += [f"! {line}" for line in report["degraded"]]
+        lines += [f"  ! {line}" for line in node.get("unreadable", ())]
+        for follows, mend in zip(node.get("consequences", ()), node.get("remedies", ()), strict=True):
+            lines += [f"  ! {follows}", f"      mend: {mend}"]
+        lines += _cost_told(node.get("cost"))
+    lines += [f"! {line}" for line in (*report["degraded"], *report["missing"])]
     return "\n".join(lines)
+
+
+def _cost_told(cost: Mapping[str, Any] | None) -> list[str]:
+    """A small table: what is asked for, calls a day, and whether the plan is enough."""
+    if cost is None:
+        return []
+    role = "as the node in the lead" if cost["leads"] else "beside the node in the lead"
+    lines = [f"  cost in calls {role}, by the traffic of its newest blocks:"]
+    lines += [f"    {calls:>12,} a day  {what}" for what, calls in cost["items"].items()]
+    lines.append(f"    {cost['a_day']:>12,} a day  in all: {cost['a_second']:,.2f} a second, {cost['a_day'] * 30:,} in 30 days")
+    if cost["rate"] is not None:
+        verdict = cost["verdict"] or f"rate {cost['rate']:g} is enough"
+        lines.append(f"    {'!' if cost['verdict'] else 'ok':>12} {verdict}")
+    return lines

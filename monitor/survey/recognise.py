@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from detectors.events import PoolState, Position
+from monitor.config import Contract, PoolKind
 from monitor.errors import NodeOversize, RpcRefused
 from monitor.feeds.pools import KINDS, Batcher, ask
 from monitor.feeds.pools.base import NATIVE, account, number
@@ -13,7 +14,7 @@ from monitor.survey.proxies import Proxy, proxy
 from monitor.survey.reads import OWNER, WITHIN, Look, named
 from monitor.survey.tokens import Token, is_token, tokens
 
-TRIED = ("uniswap_v2", "uniswap_v3", "curve", "erc4626")
+TRIED = (PoolKind.UNISWAP_V2, PoolKind.UNISWAP_V3, PoolKind.CURVE, PoolKind.ERC4626)
 """Kinds in the order in which they are tried; the first whose state can be read is taken."""
 
 UNRECOGNISED = (
@@ -81,16 +82,21 @@ async def survey(rpc: Batcher, chain: str, address: str, at: Position) -> Found:
         )  # fmt: skip
 
 
+async def reads_as(rpc: Batcher, chain: str, contract: Contract, at: Position) -> PoolState | None:
+    """The state of a configured contract as what it is configured to be; None where it tells none. Raises NodeError."""
+    pool = KINDS[contract.kind].of(contract.address, contract.assets, contract.asks)
+    if facts := pool.facts():
+        pool.learn(await ask(rpc, facts, at.id, WITHIN))
+    return pool.state(await ask(rpc, pool.calls(), at.id, WITHIN), chain=chain, at=0.0, position=at)
+
+
 async def _states(rpc: Batcher, chain: str, address: str, at: Position) -> Mapping[str, PoolState]:
     """Its state as each kind that can be read from it, with assets that are contracts."""
     found: dict[str, PoolState] = {}
     look = Look(rpc, at)
     for kind in TRIED:
-        pool = KINDS[kind].of(address)
         try:
-            if facts := pool.facts():
-                pool.learn(await ask(rpc, facts, at.id, WITHIN))
-            state = pool.state(await ask(rpc, pool.calls(), at.id, WITHIN), chain=chain, at=0.0, position=at)
+            state = await reads_as(rpc, chain, Contract(address=address, kind=kind), at)
         except RpcRefused:
             continue
         if state is not None and await _stands_on_contracts(look, address, state):

@@ -35,7 +35,7 @@ def chain_lines(setting: Setting, node: str) -> Iterator[str]:
     if setting.capabilities.tags:
         yield "    finality: safe              # what releases wait for"
     else:
-        yield f"    confirmations: {{safe: {SAFE}, final: {FINAL}}}   # it knows neither safe nor finalized: blocks stand for them"
+        yield f"    confirmations: {{safe: {SAFE}, final: {FINAL}}}   # it knows no safe and final blocks: these stand for them"
     for missing in setting.capabilities.missing:
         yield f"    # this node does not offer {missing}: `seawall doctor` says what follows"
     if not setting.capabilities.judges:
