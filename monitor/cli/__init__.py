@@ -12,6 +12,8 @@ from monitor.cli import (
     alerting,
     auditing,
     checking,
+    completion,
+    examples,
     explaining,
     gas,
     granting,
@@ -41,6 +43,7 @@ GROUPS = (
     alerting,
     gas,
     seasons,
+    completion,
 )
 """The modules that have commands; each offers `register(app)`."""
 
@@ -48,12 +51,13 @@ app = typer.Typer(
     name="seawall",
     help="Pauses a DeFi integration before the money is gone.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for group in GROUPS:
     group.register(app)
+examples.show(app)
 
 
 def main() -> None:

@@ -1,12 +1,14 @@
 """Judge recorded executions: `seawall inspect`."""
 
 import gc
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from monitor.cli.waiting import bar
 from monitor.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -38,15 +40,17 @@ def inspect(
     gc.set_threshold(500_000)  # traces hold no cycles: they go when they are done with
     words, classes, failed = Words(), list(discover().values()), False
     counts = dict.fromkeys(Verdict, 0)
-    for path in files:
-        try:
-            for line in judge(path, words, watched, classes):
-                counts[line.verdict] += 1
-                failed |= line.verdict is Verdict.UNJUDGED
-                _print(line, as_json=as_json)
-        except Unread as error:
-            failed = True
-            typer.echo(f"seawall: {_plain(str(error))}", err=True)
+    with bar("judging", len(files), quiet=sys.stdout.isatty()) as advance:
+        for path in files:
+            try:
+                for line in judge(path, words, watched, classes):
+                    counts[line.verdict] += 1
+                    failed |= line.verdict is Verdict.UNJUDGED
+                    _print(line, as_json=as_json)
+            except Unread as error:
+                failed = True
+                typer.echo(f"seawall: {_plain(str(error))}", err=True)
+            advance()
     if not as_json and (total := sum(counts.values())):
         typer.echo(f"{total:,} transactions: " + ", ".join(f"{count:,} {verdict}" for verdict, count in counts.items() if count))
     if failed:

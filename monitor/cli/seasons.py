@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from monitor.cli.waiting import bar
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
@@ -20,12 +22,14 @@ def seasons(
     from monitor.chains.tape import Tape
 
     samples: dict[tuple[str, str], list[tuple[float, int]]] = {}
-    for path in tapes:
-        with Tape(path) as tape:
-            for entry in tape:
-                if isinstance(entry, PoolState):
-                    for asset, amount in entry.reserves.items():
-                        samples.setdefault((entry.pool, asset), []).append((entry.at, amount))
+    with bar("reading tapes", len(tapes)) as advance:
+        for path in tapes:
+            with Tape(path) as tape:
+                for entry in tape:
+                    if isinstance(entry, PoolState):
+                        for asset, amount in entry.reserves.items():
+                            samples.setdefault((entry.pool, asset), []).append((entry.at, amount))
+            advance()
     fitted: dict[str, dict[str, list[list[float]]]] = {}
     for (pool, asset), told in sorted(samples.items()):
         try:

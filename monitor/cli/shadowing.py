@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from monitor.cli.waiting import bar
+
 if TYPE_CHECKING:
     from monitor.shadow import Key, Report
 
@@ -47,9 +49,10 @@ def report(
     if journal is None:
         raise ConfigError(["shadow report: name the journal, with --journal FILE or with -c FILE"])
     shadows = Shadows(quiet)
-    with records_of(journal) as records:
+    with bar("reading the journal", None, quiet=as_json) as advance, records_of(journal) as records:
         for record in records:
             shadows.take(record)
+            advance()
     made = shadows.report()
     if as_json:
         typer.echo(json.dumps({"journal": str(journal), **msgspec.to_builtins(made)}))
