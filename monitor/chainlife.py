@@ -263,7 +263,11 @@ class ChainLife:
         return watch
 
     def _resume(self) -> tuple[Position | None, Sequence[Position]]:
-        """Where to go on: after the newest usable snapshot, else after the journal's cursor, else at the head of the moment."""
+        """Where to go on: after the newest usable snapshot, else after the journal's cursor, else at the head of the moment.
+
+        A snapshot of another version or configuration is no state of ours, but what was processed below it is: without that, a
+        reorganisation during an upgrade could not be undone.
+        """
         self.judging.restore(self.chain.id, {detector.name: detector for detector in self.detectors()})
         kept = self.snapshots.load(self.chain.id, self.schema)
         if kept is not None:
@@ -277,5 +281,8 @@ class ChainLife:
                 log.warning("snapshot_unusable", chain=self.chain.id, error=str(error))
             else:
                 log.info("resumed", chain=self.chain.id, height=kept.position.height)
-                return kept.position, state.positions
+                return kept.position, kept.lineage
+        other = self.snapshots.load(self.chain.id, None)
+        if other is not None and other.lineage:
+            return other.position, other.lineage
         return self.judging.desk.fold.cursors.get(self.chain.id), ()

@@ -70,10 +70,9 @@ class Feeds(msgspec.Struct, frozen=True):
 
 
 class Kept(NamedTuple):
-    """What a snapshot holds: each detector's state, our own chain back to finality, and the ledger of touches."""
+    """The state that a snapshot holds: each detector's, and the ledger of touches."""
 
     detectors: Mapping[str, Detector]
-    positions: tuple[Position, ...]
     ledger: bytes = b""
 
 
@@ -119,7 +118,7 @@ class ChainWatch:
         """What data costs on layer 1, where the chain lies above one."""
         self._last: Ingested | None = None
         self.depths = Depths(chain, judging.desk.fold.reorgs.get(chain))
-        self._counts_new = False
+        self._counts_new = self._saved = False
         self._ran: set[str] = set()
         """Contracts whose code the block being judged ran."""
         self.accord = Accord(chain)
@@ -330,12 +329,12 @@ class ChainWatch:
         metrics.CAPABILITY.labels(self.chain, "mempool").set(self.feeds.pending.unsupported is None)
         if decided:
             await self.feeds.heads.audit(step)
+        if not self._saved or position.height % self.snapshot_every == 0:
+            await self.save(position)  # before any cursor: what lies below one cannot be undone by who does not know it
         if first or decided or self._counts_new or position.height % self.snapshot_every == 0:
             self._counts_new = False
             await self.judging.taped()
             await self.judging.desk.advance(Cursor(self.chain, position), time.time(), self.depths.kept)
-        if position.height % self.snapshot_every == 0:
-            await self.save(position)
 
     def _show(self) -> None:
         """Vouch for the newest head, or say why that cannot be done."""
@@ -348,10 +347,12 @@ class ChainWatch:
 
     async def save(self, position: Position) -> None:
         """Keep the detectors' state after this block; a failure costs a longer restart, nothing else."""
-        state = Kept(self.judging.saved(self.chain, position), self.feeds.heads.lineage.positions, self.ledger.save())
+        state = Kept(self.judging.saved(self.chain, position), self.ledger.save())
         blob = pickle.dumps(state, protocol=pickle.HIGHEST_PROTOCOL)
         await self.judging.taped()
         try:
-            await asyncio.to_thread(self.snapshots.save, self.chain, position, self.schema, blob)
+            lineage = self.feeds.heads.lineage.positions
+            await asyncio.to_thread(self.snapshots.save, self.chain, position, self.schema, blob, lineage)
+            self._saved = True
         except JournalError as error:
             log.warning("snapshot_failed", chain=self.chain, error=str(error))

@@ -20,12 +20,16 @@ _KEEP = 2
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """Detector state of one chain after `position`; `schema` names code and configuration it belongs to."""
+    """Detector state of one chain after `position`; `schema` names code and configuration it belongs to.
+
+    `lineage` is the chain below it that was processed, down to what is final: known whatever made the state.
+    """
 
     chain: str
     position: Position
     schema: str
     blob: bytes
+    lineage: tuple[Position, ...] = ()
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -33,6 +37,7 @@ class _Header(msgspec.Struct, frozen=True):
     position: Position
     schema: str
     size: int
+    lineage: tuple[Position, ...] = ()
 
 
 def _log(problem: str) -> None:
@@ -48,9 +53,9 @@ class Snapshots:
         self.path = Path(path)
         self._report = report
 
-    def save(self, chain: str, position: Position, schema: str, blob: bytes) -> None:
+    def save(self, chain: str, position: Position, schema: str, blob: bytes, lineage: tuple[Position, ...] = ()) -> None:
         """Keep it, whole or not at all, and forget all but the one before. Raises JournalError (disk full, read-only)."""
-        header = msgspec.json.encode(_Header(chain, position, schema, len(blob)))
+        header = msgspec.json.encode(_Header(chain, position, schema, len(blob), lineage))
         checksum = hashlib.sha256(header + b"\n" + blob).hexdigest().encode()
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -69,11 +74,11 @@ class Snapshots:
         except OSError as error:
             raise JournalError(f"save a snapshot of {chain} in {self.path}: {error}; is the disk full or read-only?") from error
 
-    def load(self, chain: str, schema: str) -> Snapshot | None:
-        """The newest snapshot of this chain and schema that reads back whole, else None."""
+    def load(self, chain: str, schema: str | None) -> Snapshot | None:
+        """The newest snapshot of this chain and schema (None: of any) that reads back whole, else None."""
         return next(self._valid(chain, schema), None)
 
-    def _valid(self, chain: str, schema: str) -> Iterator[Snapshot]:
+    def _valid(self, chain: str, schema: str | None) -> Iterator[Snapshot]:
         for file in self._files(chain):
             try:
                 snapshot = _decode(file.read_bytes())
@@ -82,7 +87,7 @@ class Snapshots:
                 continue
             if snapshot.chain != chain:
                 self._report(f"{file}: it is of {snapshot.chain}, not {chain}")
-            elif snapshot.schema != schema:
+            elif schema is not None and snapshot.schema != schema:
                 self._report(f"{file}: made by another version or configuration")
             else:
                 yield snapshot
@@ -105,4 +110,4 @@ def _decode(content: bytes) -> Snapshot:
     header = msgspec.json.decode(head, type=_Header)
     if header.size != len(blob):
         raise ValueError(f"cut short: {len(blob)} bytes of {header.size}")
-    return Snapshot(chain=header.chain, position=header.position, schema=header.schema, blob=blob)
+    return Snapshot(chain=header.chain, position=header.position, schema=header.schema, blob=blob, lineage=header.lineage)

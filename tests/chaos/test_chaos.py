@@ -52,7 +52,7 @@ async def test_a_few_bad_seconds_of_one_node_in_three_lose_nothing_and_replay_bi
 
 
 async def test_a_few_bad_seconds_of_the_only_node_and_of_the_daemon_lose_nothing_and_do_nothing_twice(tmp_path: Path) -> None:
-    report = await whole.run(82, 5, "single", tmp_path)
+    report = await whole.run(81, 5, "single", tmp_path)
     assert report.good, report
     assert report.events > 10
     tapes = lives(tmp_path / "trail.tape.gz")

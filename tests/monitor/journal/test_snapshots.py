@@ -35,6 +35,15 @@ def test_after_a_reorg_the_newest_is_the_one_saved_last_not_the_highest(tmp_path
     assert newest.blob == b"true"
 
 
+def test_what_another_version_had_processed_is_known_though_its_state_is_not(tmp_path: Path) -> None:
+    snapshots = Snapshots(tmp_path)
+    snapshots.save(CHAIN, NEXT, "old", b"state", (AT,))
+    assert snapshots.load(CHAIN, "new") is None
+    found = snapshots.load(CHAIN, None)
+    assert found is not None
+    assert (found.position, found.lineage) == (NEXT, (AT,))
+
+
 def test_chains_do_not_see_each_other(tmp_path: Path) -> None:
     snapshots = Snapshots(tmp_path)
     for chain in ("eip155:1", "eip155:10", "eip155:1-1", "../eip155:1"):
