@@ -63,8 +63,9 @@ accuracy: setup ## the corpus in every way, real blocks, honest traffic: writes 
 scenarios: setup ## the staged incidents
 	$(PYTEST) tests/scenarios
 
-docs: setup ## generated documents: dashboards, the configuration's schema
+docs: setup ## generated documents: dashboards, Kubernetes manifests of them, the configuration's schema
 	$(BIN)/python -m dashboards.generate
+	$(BIN)/python -m dashboards.manifests
 	$(BIN)/seawall schema > seawall.schema.json
 
 picture: setup system ## the README's picture of the page, taken during a show
