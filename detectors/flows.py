@@ -9,7 +9,7 @@ from detectors.events import Block, Committed, Event, Reverted
 from detectors.execution.books import counts, turn
 from detectors.execution.frames import CALL, Execution, Frame
 from detectors.execution.ledger import flows
-from detectors.execution.parties import YOUNG
+from detectors.execution.parties import YOUNG, cluster
 from detectors.execution.trusted import trusted
 
 TRANSFER_FROM = "0x23b872dd"
@@ -97,7 +97,7 @@ class Flows(Detector):
         watch = self.registry.get(event.chain, NOTHING)
         harmless = self._harmless.get(event.chain, NOBODY)
         pulls = [pull for pull in pulls if pull.spender not in harmless]
-        told = [pull for pull in pulls if watch.watches(pull.spender) and _told_to(event.frames, pull)]
+        told = [pull for pull in pulls if watch.watches(pull.spender) and _told(event, watch, pull)]
         if told and (unpaid := _unpaid(event, told)):
             yield self._arbitrary(event, watch, unpaid)
         young = [pull for pull in pulls if pull.spender in (watch.watched or ()) or _young(event, pull.spender)]
@@ -171,14 +171,37 @@ def _pulls(event: Execution) -> list[Pull]:
         if not frame.alive or frame.type != CALL or frame.parent < 0 or data is None or len(data) < 202 or spender is None:
             continue
         owner = "0x" + data[34:74]
-        if owner not in {spender, frames[0].sender} and not _above(frames, i, owner):
+        if owner not in {spender, frames[0].sender} and not _waits(frames, i, owner):
             found.append(Pull(i, spender, owner, "0x" + data[98:138]))
     return found
 
 
-def _above(frames: list[Frame], at: int, owner: str) -> bool:
+def _told(event: Execution, watch: Watch, pull: Pull) -> bool:
+    """Was it a stranger's word that made the spender pull?"""
+    return _told_to(event.frames, pull) or _called_back(event, watch, pull)
+
+
+def _called_back(event: Execution, watch: Watch, pull: Pull) -> bool:
+    """Did whom the spender had asked call it back, naming an owner to be charged, and did what came stay on that side?
+
+    A pool's callback is charged to whoever asked the router. One that names somebody else is no pool, whatever it calls itself.
+    """
+    frames, entry = event.frames, event.frames[pull.frame].parent
+    while (above := frames[entry].parent) >= 0 and frames[above].ctx == pull.spender:
+        entry = above
+    if above < 0 or pull.owner[2:] not in (frames[entry].input or "") or not _waits(frames, above, pull.spender):
+        return False
+    caller = frames[above].ctx
+    if caller in watch.trusted or caller in (watch.watched or ()) or caller in trusted(event.chain):
+        return False
+    party = cluster(event, watch)
+    return pull.sink == caller or pull.sink in party or flows(event).party_gain(party).get(_token(event, pull), 0) > 0
+
+
+def _waits(frames: list[Frame], at: int, contract: str) -> bool:
+    """Does this contract stand above the frame?"""
     while (at := frames[at].parent) >= 0:
-        if frames[at].ctx == owner:
+        if frames[at].ctx == contract:
             return True
     return False
 

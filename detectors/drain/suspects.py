@@ -2,7 +2,7 @@
 
 from detectors.base import Watch
 from detectors.execution.frames import STATICCALL, Execution, Log
-from detectors.execution.ledger import Ledger
+from detectors.execution.ledger import Ledger, word
 from detectors.execution.trusted import trusted
 
 SWAPS = frozenset(
@@ -19,6 +19,13 @@ POSITION_CALLS = frozenset(("0xa34123a7", "0x4f1eb3d8"))
 POOL_CALLS = POSITION_CALLS | {"0x022c0d9f", "0x89afcb44", "0x128acb08", "0x3df02124", "0x8201aa3f", "0x7c5e9ea4"}
 """Those, `swap` and `burn` of Uniswap V2, `swap` of V3, `exchange` of Curve, `swapExactAmountIn` and `Out` of Balancer V1."""
 
+MINT = "0x7a53080ba414158be7ec69b987b5fb7d07dee101fe85488f0853ae16239d0bde"
+BURN = "0x0c396cd989a39f4459b5fa1aed6a9a8dcdbc45908acfd67e028cd568da98982c"
+COLLECT = "0x70935338e69775456a85ddef226c395fb668b63fa0115f5f20610b388e6ca9c0"
+"""Uniswap V3's events of positions; each names owner and range in its topics."""
+
+_TELLS = frozenset((MINT, BURN, COLLECT))
+
 EMPTY = 0.999
 """From this share on a purse counts as emptied."""
 
@@ -31,8 +38,23 @@ def trades(execution: Execution, address: str) -> bool:
 
 
 def pays_positions(execution: Execution, address: str) -> bool:
-    """Did this contract pay out a position?"""
-    return _answered(execution, address, POSITION_CALLS)
+    """Did this contract pay out a position that had stood before?
+
+    One made and taken back in the same transaction brought no more than it may take, so it is no reason for a loss.
+    """
+    if not _answered(execution, address, POSITION_CALLS):
+        return False
+    made, gone = dict[tuple[str, ...], int](), dict[tuple[str, ...], int]()
+    for step in execution.steps:
+        if step.__class__ is not Log or step.address != address or len(step.topics) != 4 or step.topics[0] not in _TELLS:
+            continue
+        side, at = (made, 1) if step.topics[0] == MINT else (gone, 0)
+        try:
+            amount = word(step.data, at) if step.topics[0] != COLLECT else 0
+        except ValueError:
+            return True
+        side[step.topics[1:]] = side.get(step.topics[1:], 0) + amount
+    return not gone or any(amount > made.get(place, -1) for place, amount in gone.items())
 
 
 def _answered(execution: Execution, address: str, selectors: frozenset[str]) -> bool:

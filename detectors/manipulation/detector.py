@@ -1,4 +1,4 @@
-"""The manipulation detector: a price believed while it was pushed, and a first share that eats the next deposit."""
+"""The manipulation detector: a price believed while it was pushed, shares dearer than they cost, a first share that eats."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from math import expm1
@@ -14,6 +14,7 @@ from detectors.execution.parties import cluster
 from detectors.execution.trusted import trusted
 from detectors.manipulation.inflation import Inflated, Rounded, judge
 from detectors.manipulation.looks import FEWEST, Look, looks
+from detectors.manipulation.rounds import minted_and_burnt, rounds
 from detectors.manipulation.swings import Swing, priced, swing
 
 BELIEVED, RETURNED, HARMED, PATTERN = 0.45, 0.38, 0.38, 0.2
@@ -29,6 +30,12 @@ MOST = 0.95
 NOBODY = frozenset[str]()
 NONE_HELD: Mapping[str, Holding] = {}
 PREPARED, EATEN = 0.65, 0.9
+ONCE, AGAIN = 0.65, 0.85
+"""Confidence that a vault was milked: by one round in and out that paid, and by several in one transaction."""
+
+MUCH = 0.01
+"""The part of what the loser held, from which once is enough."""
+
 EXACT = 1 << 53
 
 
@@ -78,6 +85,7 @@ class Manipulation(Detector):
         "price": "A contract paid out by a price that the same transaction had pushed: its depositors carry the difference.",
         "inflated_share": "A gift made the few shares of a new vault dear: the next deposit may be rounded away.",
         "rounded_away": "A deposit made next to no shares: it belongs to whoever holds the first ones.",
+        "round_trip": "Shares were bought and given back in one transaction for more than they had cost: other holders paid.",
     }
 
     def __init__(self, registry: Registry | None = None, *, push: float = 0.05, back: float = 0.01) -> None:
@@ -106,11 +114,14 @@ class Manipulation(Detector):
         if not event.frames or not event.frames[0].alive:
             return []
         seen = looks(event, self._harmless.get(event.chain, NOBODY))
-        if held is NONE_HELD and not seen:
+        shares = minted_and_burnt(event)
+        if held is NONE_HELD and not seen and not shares:
             return []
         watch = self.registry.get(event.chain, NOTHING)
         ledger = flows(event)
         found = list(self._prices(event, ledger, books, watch, seen)) if seen else []
+        if shares:
+            found += self._rounds(event, ledger, books, watch, shares)
         touched = sorted(ledger.parties() & held.keys()) if held else []
         for address in touched:
             past = known(event, books, address)
@@ -170,6 +181,30 @@ class Manipulation(Detector):
             tx=event.tx,
             position=event.position,
         )
+
+    def _rounds(
+        self, event: Execution, ledger: Ledger, books: Books | None, watch: Watch, shares: frozenset[str]
+    ) -> Iterator[Finding]:  # fmt: skip
+        """Vaults that were entered and left in this transaction, and paid for the visit."""
+        for made in rounds(event, ledger, in_order(event), cluster(event, watch), shares):
+            lost, before = -ledger.net(made.asset, made.loser), known(event, books, made.loser).balance(made.asset)
+            much = before is not None and lost > MUCH * before > 0
+            victims = tuple(dict.fromkeys((made.vault, made.loser)))
+            yield self.find(
+                event,
+                kind="round_trip",
+                victims=victims,
+                confidence=AGAIN if made.times > 1 or much else ONCE,
+                title=f"{made.vault} paid {made.got / made.put - 1:.2%} more for shares than they had cost in this transaction",
+                evidence={
+                    "asset": made.asset, "in": _amount(made.put), "out": _amount(made.got), "rounds": made.times,
+                    "gain": _amount(made.got - made.put),
+                },
+                stage=event.stage,
+                watched=any(watch.watches(victim) for victim in victims),
+                tx=event.tx,
+                position=event.position,
+            )  # fmt: skip
 
     def _vault(self, event: Execution, ledger: Ledger, past: Known, watch: Watch) -> Iterator[Finding]:
         judged = judge(event, ledger, in_order(event), past) if _few(event, past) else None

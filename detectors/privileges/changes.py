@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from detectors.execution.frames import CREATES, Access, Execution, Log
+from detectors.base import Watch
+from detectors.execution.frames import BORROWS_CODE, CREATES, Access, Execution, Log
 from detectors.execution.ledger import ZERO
 
 
@@ -67,8 +68,43 @@ def changes(execution: Execution, at: float) -> list[Change]:
     ]
 
 
+def borrows(execution: Execution, watch: Watch) -> bool:
+    """Did a contract watched by name run code whose address its caller gave it, while nobody saw what that wrote?"""
+    named, frames = watch.watched, execution.frames
+    if not named or execution.ordered:
+        return False
+    return any(
+        frame.type in BORROWS_CODE
+        and frame.ctx in named
+        and frame.alive
+        and frame.to is not None
+        and frame.to not in watch.trusted
+        and frame.to[2:] in (frames[frame.parent].input or "")
+        for frame in frames
+        if frame.parent >= 0
+    )
+
+
+def _pointers(execution: Execution) -> dict[tuple[str | None, int], str]:
+    """(contract, slot) -> address: where a contract was seen to look up whose code it runs as its own.
+
+    Whatever slot that is, writing another address there exchanges the code (a Safe keeps it in the first one; Bybit, 2025).
+    """
+    if not execution.ordered:
+        return {}
+    read = dict[tuple[int, str | None], int]()
+    for step in execution.steps:
+        if step.__class__ is Access and step.op == "sload":
+            read.setdefault((step.frame, _address(step.value)), step.slot)
+    found = dict[tuple[str | None, int], str]()
+    for frame in execution.frames:
+        if frame.type in BORROWS_CODE and frame.to != ZERO and (slot := read.get((frame.parent, frame.to))) is not None:
+            found.setdefault((frame.ctx, slot), frame.to or ZERO)
+    return found
+
+
 def _signs(execution: Execution) -> Iterator[tuple[str, str, str]]:
-    frames = execution.frames
+    frames, pointers = execution.frames, _pointers(execution)
     for step in execution.steps:
         if isinstance(step, Log):
             sign = SIGNS.get(step.topics[0]) if step.topics else None
@@ -77,7 +113,11 @@ def _signs(execution: Execution) -> Iterator[tuple[str, str, str]]:
         elif isinstance(step, Access) and step.op == "sstore" and step.slot in SLOTS and frames[step.frame].alive:
             contract = frames[step.frame].ctx
             if contract is not None:
-                yield contract, SLOTS[step.slot], f"0x{step.value & (1 << 160) - 1:040x}"
+                yield contract, SLOTS[step.slot], _address(step.value)
+        elif pointers and isinstance(step, Access) and step.op == "sstore" and frames[step.frame].alive:
+            contract, code = frames[step.frame].ctx, _address(step.value)
+            if contract is not None and pointers.get((contract, step.slot), code) != code:
+                yield contract, "upgraded", code
 
 
 def _named(log: Log, sign: Sign) -> str:
@@ -87,3 +127,7 @@ def _named(log: Log, sign: Sign) -> str:
         return "0x" + log.topics[-1][-40:]  # the same event with its argument indexed, as later versions do
     data = log.data or ""
     return "0x" + data[-40:] if len(data) >= 66 else ""
+
+
+def _address(value: int) -> str:
+    return f"0x{value & (1 << 160) - 1:040x}"

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from detectors._math.undo import Map
-from detectors.base import NOTHING, Detector, Finding, Registry, Watch
+from detectors.base import NOTHING, Detector, Finding, Registry, Want, Watch
 from detectors.events import Block, Committed, Event, PoolState, Price, Reverted
-from detectors.execution.books import Books, attend, counts, known
+from detectors.execution.books import MINED, Books, attend, counts, known
 from detectors.execution.frames import Execution
 from detectors.execution.ledger import Ledger, flows, kept_at_home
 from detectors.execution.outflow import Known, outflows
 from detectors.execution.parties import cluster
-from detectors.privileges.changes import Change, changes
+from detectors.privileges.changes import Change, borrows, changes
 from detectors.privileges.house import Pulled, minted_free, paper, pulled
 
 DAY, HOUR = 86_400.0, 3_600.0
@@ -97,10 +97,13 @@ class Privileges(Detector):
         self.paper_share = paper_share
         self._books: dict[str, Keys] = {}
 
-    def observe(self, event: Event) -> Iterable[Finding]:
-        """Judge an execution; learn what contracts hold."""
+    def observe(self, event: Event) -> Iterable[Finding | Want]:
+        """Judge an execution; learn what contracts hold. Where a watched wallet ran code it was told to, ask what that wrote."""
         if isinstance(event, Execution):
-            return self._execution(event)
+            found: list[Finding | Want] = [*self._execution(event)]
+            if borrows(event, self.registry.get(event.chain, NOTHING)) and not event.supersedes:
+                found.append(Want(event.chain, event.tx, event.stage, "code named by a caller was run; its writes decide"))
+            return found
         attend(self._books, event, Keys)
         return ()
 
@@ -113,9 +116,10 @@ class Privileges(Detector):
         new = [change for change in changes(event, now) if self._concerns(watch, keys, change.contract)]
         found = [self._changed(event, watch, change) for change in new if watch.watches(change.contract)]
         if keys is not None:
-            if counts(event):
+            if event.stage in MINED and event.position is not None:
                 for change in new:
-                    _remember(keys, change)
+                    if change not in keys.changed.get(change.contract, ()):  # a second look may see more than the first
+                        _remember(keys, change)
             if keys.held:
                 found += self._money(event, keys, watch, new, now)
         return found

@@ -12,7 +12,7 @@ import msgspec
 from detectors.base import Finding
 from detectors.events import Event, Stage, Unjudged
 from detectors.execution import Execution
-from monitor.assembly import build_detectors, registry_of, specs_of, watched_of
+from monitor.assembly import build_detectors, registry_of, watched_of
 from monitor.breaker.desk import Desk, Made
 from monitor.breaker.flags import FlagBoard
 from monitor.breaker.fold import Fold
@@ -24,6 +24,7 @@ from monitor.journal.snapshots import Snapshots
 from monitor.journal.sqlite import SqliteJournal
 from monitor.journal.thread import AsyncJournal
 from monitor.judging import Judging
+from monitor.opening import specs_of
 from monitor.pipeline import Judged, Pipeline
 from tests.scenarios.scenario import Staged
 

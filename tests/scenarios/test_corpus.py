@@ -6,7 +6,7 @@ from tests.scenarios import ways
 from tests.scenarios.scenario import CORPUS, corpus
 
 corpus()
-SLICE = ("3", "6", "10", "13", "32", "37", "42")
+SLICE = ("3", "6", "10", "13", "18c", "20b", "30c", "31c", "32", "37", "42")
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """Manipulated prices and shares: flash loans, rounds, gifts, first deposits; and what only looks like it."""
 
 from tests.scenarios.scenario import DRAIN, Staged, attack, benign, holdings, pair, vault
-from tests.scenarios.staged.pairs import ALL, lent, market, pool, swap
+from tests.scenarios.staged.pairs import ALL, Market, lent, market, pool, swap
 from tests.scenarios.world import ETHER, World
 
 MILLION = 1_000_000 * ETHER
@@ -34,18 +34,50 @@ async def rising(world: World) -> Staged:
 async def rounds(world: World) -> Staged:
     """A fund values its coins by the pair that is pushed before each deposit and each withdrawal; a little each round."""
     where = await market(world)
-    fund = await world.deploy("SpotFund", where.dollar, where.coin, where.pair)
-    for user in world.users[:2]:
-        await world.do(user, where.dollar, "Coin.approve", fund, ALL)
-        await world.do(user, fund, "SpotFund.deposit", world.about(MILLION))
-    await world.do(world.owner, where.coin, "Coin.mint", fund, world.about(2 * MILLION, 0.2))
-    thief = await world.thief("RoundThief")
+    fund, thief = await fund_of(world, where), await world.thief("RoundThief")
     coins, stake = world.about(MILLION // 5, 0.3), world.about(MILLION)
     await world.do(world.owner, where.coin, "Coin.mint", thief.address, coins)
     await world.do(world.owner, where.dollar, "Coin.mint", thief.address, 3 * stake)
     rob = thief.tx("own_rounds", where.pair, fund, where.dollar, where.coin, coins, stake, world.pick(3, 4))
     watch = (holdings(fund, where.dollar, where.coin, role="fund"), pair(where.pair, where.coin, where.dollar))
     return Staged(watch=watch, blocks=[[rob]], victims={fund}, trusted=where.trusted)
+
+
+async def fund_of(world: World, where: Market) -> str:
+    """A fund of dollars and coins that values its coins by the pair, with two honest holders."""
+    fund = await world.deploy("SpotFund", where.dollar, where.coin, where.pair)
+    for user in world.users[:2]:
+        await world.do(user, where.dollar, "Coin.approve", fund, ALL)
+        await world.do(user, fund, "SpotFund.deposit", world.about(MILLION))
+    await world.do(world.owner, where.coin, "Coin.mint", fund, world.about(2 * MILLION, 0.2))
+    return fund
+
+
+@attack("20b", "in cheap and out dear, by pushes too small to be seen", kinds=("round_trip",), family=DRAIN)
+async def small_rounds(world: World) -> Staged:
+    """Harvest, 2020: the price moves by a hundredth or two, and the fund loses a few thousandths in each round."""
+    where = await market(world)
+    fund, thief = await fund_of(world, where), await world.thief("RoundThief")
+    coins, stake = world.about(MILLION // 120, 0.3), world.about(MILLION // 2, 0.2)
+    await world.do(world.owner, where.coin, "Coin.mint", thief.address, coins)
+    await world.do(world.owner, where.dollar, "Coin.mint", thief.address, 3 * stake)
+    rob = thief.tx("own_rounds", where.pair, fund, where.dollar, where.coin, coins, stake, world.pick(2, 4))
+    watch = (holdings(fund, where.dollar, where.coin, role="fund"), pair(where.pair, where.coin, where.dollar))
+    return Staged(watch=watch, blocks=[[rob]], victims={fund}, trusted=where.trusted)
+
+
+@benign("20c", "in and out of a fund in one transaction")
+async def visit(world: World) -> Staged:
+    """The same contract moves no price: what it takes out is what it put in, and the rounds cost it the fee."""
+    where = await market(world)
+    fund, bot = await fund_of(world, where), await world.thief("RoundThief", sender=world.users[4])
+    stake = world.about(MILLION // 2, 0.2)
+    await world.do(world.owner, where.coin, "Coin.mint", bot.address, ETHER)
+    await world.do(world.owner, where.dollar, "Coin.mint", bot.address, 3 * stake)
+    arguments = (where.pair, fund, where.dollar, where.coin, world.pick(1, 99), stake, world.pick(1, 3))
+    visits = bot.tx("own_rounds", *arguments, guilty=False)
+    watch = (holdings(fund, where.dollar, where.coin, role="fund"), pair(where.pair, where.coin, where.dollar))
+    return Staged(watch=watch, blocks=[[visits]], trusted=where.trusted)
 
 
 @attack(21, "a gift to a vault whose shares are pledged", kinds=("outflow", "price"), family=DRAIN)
