@@ -99,6 +99,7 @@ async def measure(restarts: int, orders: int) -> dict[str, Any]:
         daemon = Daemon(folder, settings(folder, f"ws://127.0.0.1:{free_port()}"))
         async with daemon:
             await daemon.until("unknown")
+            await daemon.ready()  # orders that come sooner wait for it, and would measure the start
             acks, disk = await acknowledgements(daemon, orders)
             starts, used, bares = [], [], []
             for _ in range(restarts):

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,45 +12,38 @@ import structlog
 
 from alerts.outbox import SqliteOutbox
 from alerts.pager import Pager
+from detectors import discover
 from detectors.events import Tick
-from monitor import canary, metrics, pulse, sentry
+from monitor import canary, metrics, pulse, sentry, zeros
 from monitor.api.reload import Reloads
+from monitor.api.replies import Replies
 from monitor.api.server import Listener, admin_app, read_app
 from monitor.api.tokens import Tokens, configured
 from monitor.api.views import Sources
-from monitor.assembly import (
-    VERSION,
-    build_channels,
-    build_detectors,
-    members_of,
-    modes_of,
-    registry_of,
-    signer_of,
-    specs_of,
-    watched_of,
-)
+from monitor.assembly import VERSION, build_channels, build_detectors, members_of, registry_of, watched_of
 from monitor.breaker.desk import Desk
 from monitor.breaker.flags import FlagBoard
 from monitor.breaker.fold import Fold
 from monitor.breaker.holds import internal
 from monitor.breaker.orders import Orders
+from monitor.census import Census, in_a_line
 from monitor.chainlife import ChainLife
 from monitor.chains.recorder import Recorder
 from monitor.config import Config
 from monitor.config.hidden import secrets_of
-from monitor.errors import JournalError
 from monitor.exits import Exits, both, exits_of
 from monitor.gas.desk import GasDesk
 from monitor.gas.models import KIND, Newest
 from monitor.journal.checkpoints import Checkpoints
-from monitor.journal.reserve import Reserve
 from monitor.journal.snapshots import Snapshots
 from monitor.journal.sqlite import SqliteJournal
 from monitor.journal.thread import AsyncJournal
 from monitor.judging import Judging
-from monitor.notices import Notices, counted
+from monitor.notices import Notices, Places, counted, kept_back
+from monitor.opening import Opening, modes_of, signer_of
 from monitor.pipeline import Pipeline
 from monitor.screening import Screening
+from monitor.service import Service
 from monitor.supervise import keep
 from monitor.windows import KIND as KIND_OF_WINDOW
 from monitor.windows import Windows
@@ -79,33 +73,39 @@ class Seawall:
         self.life: dict[str, ChainLife] = {}
         self.gas: dict[str, GasDesk] = {}
         self.exits: dict[str, Exits] = {}
+        self.service = Service()
 
     async def run(self) -> None:
         """Run until stopped. Raises ConfigError, JournalError or SeawallError when it cannot start."""
-        config, folder = self.config, Path(self.config.journal.path).parent
-        self._announce()
-        build_detectors(config, self.registry)  # a wrong argument is told before anything starts
+        async with Opening(self.config, listening=self.listening) as opened:
+            await self.take_over(opened)
+
+    async def take_over(self, opened: Opening) -> None:
+        """Run until stopped, from what was opened with this configuration. Raises as `run` does."""
+        config, folder, board, journal = self.config, Path(self.config.journal.path).parent, opened.board, opened.journal
+        self._announce(opened)
+        build_detectors(config, self.registry)  # a wrong argument is told before any chain is followed
         receivers = build_channels(config)
-        folder.mkdir(parents=True, exist_ok=True)
-        journal = await asyncio.to_thread(SqliteJournal.open, config.journal.path)
         async with AsyncJournal(journal) as keeper:
             fold = Fold(modes_of(config))
-            board = FlagBoard(specs_of(config), epoch=keeper.epoch, valid_for=config.api.valid_for)
             vital = [name for name, one in config.integrations.items() if one.critical]
             pager = Pager(
                 receivers, SqliteOutbox(folder / "outbox.db"), counted,
-                routing=config.alerts.routing, vital=vital, calm=config.alerts.calm,
+                routing=config.alerts.routing, vital=vital, calm=config.alerts.calm, repeat=config.alerts.repeat,
+                blind=lambda name: bool(board.blindness(name)), on_kept_back=kept_back,
             )  # fmt: skip
             read_url = [""]
             chain_of = {name: self.chains[one.chain] for name, one in config.integrations.items()}
             contracts = {name: [c.address for c in one.contracts] for name, one in config.integrations.items()}
             windows = Windows(contracts, chain_of, lambda: desk.made)
-            notices = Notices(pager, board, chain_of, lambda: read_url[0])
-            notices.runbooks = config.alerts.runbooks
+            places = Places(runbooks=config.alerts.runbooks, dashboards=config.alerts.dashboards)
+            notices = Notices(pager, board, chain_of, lambda: read_url[0], places)
             desk = Desk(fold, board, keeper, notices.told)
             models = Newest()
-            desk.reserve = await asyncio.to_thread(self._reserve)
+            desk.reserve = opened.reserve
+            await notices.resume(str(keeper.epoch), lambda: fold.head)
             desk.restore(windows.passing(models.passing(journal.read(1))))
+            notices.resumed()
             windows.recall(desk.timings)
             notices.reconcile(windows, lambda window: desk.note(KIND_OF_WINDOW, window, time.time(), "reconciliation"))
             pipeline = Pipeline(dict.fromkeys(self.chains.values(), ()), watched_of(config), fold)
@@ -121,12 +121,12 @@ class Seawall:
             for name, life in self.life.items():
                 self.exits[name] = exits_of(config, name, life.nodes.requests, self.gas)
                 life.overheard = both(life.overheard, self.exits[name].saw)
-            face = self._read_app(board, desk, windows)
-            read = Listener("read", face, str(config.api.read))
+            face = self._read_app(opened, desk, windows, pager)
+            read = Listener("read", face, str(config.api.read), threshold=opened.read)
             orders = Orders(desk, members_of(config))
-            admin = Listener(
-                "admin", admin_app(orders, self.tokens, reloads=self.reloads, journal=journal, face=face), str(config.api.admin)
-            )
+            heard = Replies(pager, orders, notices.acknowledged)
+            orders_app = admin_app(orders, self.tokens, reloads=self.reloads, journal=journal, heard=heard, face=face)
+            admin = Listener("admin", orders_app, str(config.api.admin), threshold=opened.admin)
             board.beat()
             if self.listening:
                 await read.start()
@@ -136,14 +136,6 @@ class Seawall:
                 await self._live(judging, desk, notices, self._checkpoints(journal))
             finally:
                 await self._end(pager, read, admin)
-
-    def _reserve(self) -> Reserve | None:
-        """Room for pauses on a full disk; on one that is full already we begin without."""
-        try:
-            return Reserve.open(self.config.journal.path)
-        except JournalError as error:
-            log.error("reserve.missing", error=str(error))  # noqa: TRY400 - a fact about the disk, no failure of ours
-            return None
 
     def _checkpoints(self, journal: SqliteJournal) -> Checkpoints:
         """The newest hash goes out now and then, signed where a key is configured."""
@@ -176,6 +168,7 @@ class Seawall:
                 tasks.create_task(keep("ticks", lambda: self._ticks(judging, desk, notices))),
                 tasks.create_task(keep("notices", notices.run)),
                 tasks.create_task(keep("pulse", pulse.run)),
+                tasks.create_task(keep("service", partial(self._serve, desk.board))),
                 tasks.create_task(keep("checkpoints", checkpoints.run)),
                 tasks.create_task(keep("reloads", self.reloads.run)),
                 tasks.create_task(keep("sanctions", lambda: screening.run(judging.take))),
@@ -184,8 +177,12 @@ class Seawall:
                 *(tasks.create_task(keep(f"canary/{name}", one.run)) for name, one in canaries.items()),
                 *(tasks.create_task(keep(f"gas/{name}", gas.run, gas.failed)) for name, gas in self.gas.items()),
             ]
+            if (wanted := self.config.sentry) is not None and (slug := wanted.monitor) is not None:
+                well = partial(self._well, desk)
+                running.append(tasks.create_task(keep("checkins", partial(sentry.check_in, slug, sentry.CHECK_IN_EVERY, well))))
             await self.stop.wait()
             log.info("stopping")
+            self.service.tell("STOPPING=1")
             for life in self.life.values():
                 await life.leave()
             for task in running:
@@ -216,17 +213,20 @@ class Seawall:
                 metrics.FLAG_STATE.labels(flag.integration, state).set(flag.state == state)
         metrics.READY.set(bool(self._ready()["ok"]))
 
-    def _announce(self) -> None:
+    def _announce(self, opened: Opening) -> None:
         config = self.config
         metrics.BUILD.labels(VERSION).set(1)
         metrics.CONFIG_HASH.labels(config.hash).set(1)
+        zeros.begin(config, discover())
         if config.sentry is not None:
             sentry.start(config.sentry.dsn.reveal(), config.sentry.environment, VERSION, secrets_of(config))
         log.info(
             "starting", version=VERSION, config=config.source, integrations=len(config.integrations), chains=list(self.chains)
         )
+        if opened.reserve is None:
+            log.error("reserve.missing", error=opened.trouble)
 
-    def _read_app(self, board: FlagBoard, desk: Desk, windows: Windows) -> Any:  # noqa: ANN401 - aiohttp's application
+    def _read_app(self, opened: Opening, desk: Desk, windows: Windows, pager: Pager) -> Any:  # noqa: ANN401 - aiohttp's application
         sources = Sources(
             breakers=lambda: {name: one for name, one in desk.fold.breakers.items() if not internal(name)},
             made=lambda: desk.made,
@@ -239,16 +239,37 @@ class Seawall:
             sightings=lambda: desk.fold.sightings,
         )
         return read_app(
-            board, healthy=lambda: self._healthy(board, desk), ready=self._ready, sources=sources, gas=self.gas,
-            signer=signer_of(self.config), lease=self.config.api.lease,
+            opened.board, healthy=lambda: self._healthy(opened.board, desk), ready=self._ready, sources=sources, gas=self.gas,
+            documents=opened.documents, lease=self.config.api.lease, status=self._census(desk, pager).taken,
         )  # fmt: skip
 
+    def _census(self, desk: Desk, pager: Pager) -> Census:
+        return Census(
+            version=VERSION, config=self.config.hash, started_at=self.started, desk=desk, pager=pager,
+            journal=Path(self.config.journal.path), gas=self.gas, detectors=sorted(discover()),
+            chains=lambda: {name: (self.chains[name], life.facts()) for name, life in self.life.items()},
+            ready=lambda: bool(self._ready()["ok"]), moving=lambda: self._moving(desk.board),
+        )  # fmt: skip
+
+    @staticmethod
+    def _moving(board: FlagBoard) -> bool:
+        return time.monotonic() - board.beat_at < FlagBoard.PIPELINE_BOUND
+
     def _healthy(self, board: FlagBoard, desk: Desk) -> Mapping[str, object]:
-        moving = time.monotonic() - board.beat_at < FlagBoard.PIPELINE_BOUND
+        moving = self._moving(board)
         return {
             "ok": moving, "version": VERSION, "uptime_seconds": round(time.time() - self.started, 1), "pipeline": moving,
             "journal": desk.trouble or "ok", "chains": {name: life.facts() for name, life in self.life.items()},
         }  # fmt: skip
+
+    async def _serve(self, board: FlagBoard) -> None:
+        """Signs of life to whoever started us as a service."""
+        await self.service.run(
+            lambda: bool(self._ready()["ok"]), lambda: self._moving(board), lambda: in_a_line(board.read().values())
+        )
+
+    def _well(self, desk: Desk) -> bool:
+        return bool(self._healthy(desk.board, desk)["ok"])
 
     def _ready(self) -> Mapping[str, object]:
         """Ready once every chain was read once, or found out of reach: blind is not unready."""

@@ -9,9 +9,6 @@ from detectors import discover as detectors
 from detectors.base import Detector, Registry, Watch
 from detectors.execution.trusted import trusted as public_routers
 from monitor import canary
-from monitor.api.signing import Signer
-from monitor.breaker.flags import OnBlind, Spec
-from monitor.breaker.holds import Mode
 from monitor.breaker.orders import Member
 from monitor.breaker.policy import Rules
 from monitor.chains.tape import Header
@@ -80,19 +77,6 @@ def build_channels(config: Config) -> dict[str, Any]:
     return made
 
 
-def specs_of(config: Config) -> list[Spec]:
-    """How each integration's flag behaves."""
-    return [
-        Spec(
-            integration=name,
-            chain=config.chains[one.chain].id,
-            blind_after=config.chains[one.chain].blind_after,
-            on_blind=OnBlind(one.on_blind),
-        )
-        for name, one in config.integrations.items()
-    ] + [canary.spec_of(chain.id) for chain in config.chains.values()]
-
-
 def members_of(config: Config) -> dict[str, Member]:
     """What orders must know of each integration."""
     return {
@@ -115,11 +99,6 @@ def watched_of(config: Config) -> list[Watched]:
     ] + [canary.watched_of(chain.id) for chain in config.chains.values()]  # fmt: skip
 
 
-def modes_of(config: Config) -> dict[str, Mode]:
-    """What findings may do to each integration's flag; see `Integration.enforced`."""
-    return {name: Mode.ENFORCE if one.enforced else Mode.SHADOW for name, one in config.integrations.items()}
-
-
 def rules_of(config: Config, integration: str) -> Rules:
     """The numbers of the policy that an integration follows."""
     policy = config.policy_of(integration)
@@ -135,13 +114,3 @@ def header_of(config: Config) -> Header:
         chains=tuple(chain.id for chain in config.chains.values()),
         integrations=tuple(config.integrations),
     )
-
-
-def signer_of(config: Config) -> Signer | None:
-    """Who signs the flags, where a key is configured. Raises ConfigError."""
-    if config.api.signing_key is None:
-        return None
-    try:
-        return Signer(config.api.signing_key.reveal())
-    except ValueError as error:
-        raise ConfigError([f"api.signing_key: {error}"]) from None

@@ -15,19 +15,17 @@ import structlog
 from detectors.events import Dropped
 from detectors.execution import Execution
 from monitor import metrics
-from monitor.breaker.flags import FlagBoard, Shown, Spec
-from monitor.breaker.holds import UNMINED
+from monitor.breaker.flags import FlagBoard, Shown
+from monitor.breaker.holds import UNMINED, proof_of_life
 from monitor.breaker.machine import BUDGET_WINDOW
 from monitor.breaker.policy import Rules
 from monitor.config import Config
-from monitor.effigy import BANK, burn, name_of
+from monitor.effigy import BANK, burn
 from monitor.judging import Judging
+from monitor.opening import PROVEN_WITHIN
 from monitor.pipeline import Watched
 
 log = structlog.get_logger()
-
-WITHIN = 30.0
-"""Seconds a canary may take to come back."""
 
 AGAIN_AFTER = 5.0
 """Seconds between canaries while they fail, unless they come more often anyway."""
@@ -55,15 +53,10 @@ class Chain(Protocol):
         """What says, without any canary, that the chain is not judged; nothing when nothing does."""
 
 
-def spec_of(chain: str) -> Spec:
-    """The internal flag of a chain's canary."""
-    return Spec(integration=name_of(chain), chain=chain, blind_after=WITHIN)
-
-
 def watched_of(chain: str) -> Watched:
     """The canary's integration as the pipeline sees it: ordinary rules, but no budget that proofs of life could use up."""
     rules = Rules(pending_budget=2 * BUDGET_WINDOW, sender_budget=2 * BUDGET_WINDOW)
-    return Watched(integration=name_of(chain), chain=chain, contracts=(BANK,), rules=rules, policy="proof-of-life")
+    return Watched(integration=proof_of_life(chain), chain=chain, contracts=(BANK,), rules=rules, policy="proof-of-life")
 
 
 def all_of(config: Config, chains: Mapping[str, Chain], judging: Judging) -> Mapping[str, "Canary"]:
@@ -84,7 +77,7 @@ class Canary:
         self, chain: str, about: Chain, judging: Judging, board: FlagBoard, *, every: float = 60.0, failures: int = 3
     ) -> None:
         self.chain = chain
-        self.name = name_of(chain)
+        self.name = proof_of_life(chain)
         self.about = about
         self.judging = judging
         self.board = board
@@ -112,10 +105,10 @@ class Canary:
         """Send one, and say what came of it."""
         began = time.time()
         try:
-            async with asyncio.timeout(WITHIN):
+            async with asyncio.timeout(PROVEN_WITHIN):
                 await self._send(began)
         except (Lost, TimeoutError) as error:
-            self._missed(str(error) or f"it was not back within {WITHIN:g} s")
+            self._missed(str(error) or f"it was not back within {PROVEN_WITHIN:g} s")
         except Exception as error:
             # The one place that decides for canaries: whatever part failed, what counts is that this one is lost.
             log.exception("canary_failed", chain=self.chain)

@@ -12,7 +12,6 @@ import msgspec
 
 from detectors.events import Stage
 from detectors.execution import Execution
-from monitor.breaker.holds import INTERNAL
 from monitor.chains.traces import Origin, Words, calltracer
 
 
@@ -24,11 +23,6 @@ def _nowhere(part: str) -> str:
 BANK, THIEF, PERSON = (_nowhere(part) for part in ("bank", "thief", "person"))
 _TURNS, _TEN = 3, 10**19
 _DEPOSIT, _WITHDRAW, _STEAL = "0xd0e30db0", "0x3ccfd60b", "0xaf8271f7"
-
-
-def name_of(chain: str) -> str:
-    """The internal integration of a chain's canary; no configuration can name one so."""
-    return INTERNAL + chain
 
 
 @cache

@@ -13,7 +13,7 @@ import msgspec
 
 from detectors.base import Detector
 from detectors.events import Event, Position
-from monitor.assembly import build_detectors, modes_of, registry_of, watched_of
+from monitor.assembly import build_detectors, registry_of, watched_of
 from monitor.breaker.fold import Fold
 from monitor.breaker.holds import HUMAN, SERVICE, Decision, State
 from monitor.breaker.machine import Breaker, IllegalTransitionError, after_change
@@ -21,6 +21,7 @@ from monitor.chains.tape import Asked, Done, Entry, Proposed, Restored, Saved, S
 from monitor.config import Config
 from monitor.errors import TapeError
 from monitor.journal.base import encode
+from monitor.opening import modes_of
 from monitor.pipeline import Judged, Pipeline
 
 KEPT_STATES = 4

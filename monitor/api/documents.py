@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import msgspec
-from aiohttp import web
 
 from monitor.api.signing import Signer
 from monitor.breaker.flags import Flag, FlagBoard
@@ -64,6 +63,3 @@ class Documents:
 
     def _signed(self, body: bytes) -> bytes:
         return body if self.signer is None else self.signer.document(body)
-
-
-DOCUMENTS: web.AppKey[Documents] = web.AppKey("documents", Documents)

@@ -1,18 +1,20 @@
-"""The door of a listener: it answers the one hot question itself, and hands every other connection to aiohttp, head in hand.
+"""The door of a listener: it answers the hot question itself, and hands every other connection on, head in hand.
 
 A payment service asks for one flag over and over: such a request is a table look-up here, answered from bytes that were made once
-an evaluation. Whatever else comes (another route, a body, an odd header) goes to aiohttp with the connection, for good. Whoever
-does not finish a request's head in time is shut out, and so is whoever comes when too many are inside.
+an evaluation. Whoever wants to be told of changes is shown to a seat. Whatever else comes (another route, a body, an odd header)
+goes to aiohttp with the connection, for good; while aiohttp is not there yet, it waits. Whoever does not finish a request's head
+in time is shut out, and so is whoever comes when too many are inside.
 """
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
+from typing import NamedTuple, Protocol, cast
 
 from monitor import metrics
+from monitor.errors import ConfigError, SeawallError
 
 HEAD_WITHIN = 10.0
-"""Seconds a connection has to send its first request's head."""
+"""Seconds a connection has to send its first request's head, and we to be there for it."""
 
 IDLE_FOR = 75.0
 """Seconds a connection that was answered may stay silent; aiohttp's keep-alive is as long."""
@@ -21,28 +23,79 @@ MOST_HEAD = 16 * 1024
 _END = b"\r\n\r\n"
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
-Quick = Callable[[bytes], bytes | None]
+
+class Reply(NamedTuple):
+    """The bytes of an answer. `last`: the caller wants no other on this connection."""
+
+    data: bytes
+    last: bool = False
+
+
+Quick = Callable[[bytes], Reply | None]
 """A whole request's head in; the whole answer out, or None when it is not the hot question."""
 
 
-class Threshold:
-    """Who stands in a listener's door. `most` connections may be inside, handed over ones included."""
+class Inside(Protocol):
+    """What is behind the door."""
 
-    def __init__(self, name: str, hand_over: Callable[[], asyncio.Protocol], quick: Quick | None, most: int) -> None:
+    def hand_over(self, data: bytes) -> asyncio.Protocol:
+        """Who takes over a connection that begins with this."""
+
+    def __len__(self) -> int:
+        """How many connections were taken over and are still there."""
+
+
+class Threshold:
+    """A bound address and who stands in its door. `most` connections may be here, those taken over included.
+
+    `address` is `host:port`; port 0 takes a free one, `url` says which.
+    """
+
+    def __init__(self, name: str, address: str, quick: Quick | None = None, *, most: int = 20_000) -> None:
         self.name = name
-        self.hand_over = hand_over
+        self.address = address
         self.quick = quick
         self.most = most
+        self.url = ""
         self.standing: set[Door] = set()
-        self.inside: Callable[[], int] = lambda: 0
-        """How many were handed over and are still there."""
+        self.inside: Inside | None = None
+        self._server: asyncio.Server | None = None
 
     def __call__(self) -> "Door":
         """A connection comes: the factory that asyncio wants."""
         return Door(self)
 
+    @property
+    def full(self) -> bool:
+        """Is there no room for one more?"""
+        return len(self.standing) + (0 if self.inside is None else len(self.inside)) >= self.most
+
+    async def open(self) -> None:
+        """Bind. Raises SeawallError naming the address when it is taken."""
+        host, _, port = self.address.rpartition(":")
+        if not port.isdigit():
+            raise ConfigError([f"api.{self.name}: not host:port: {self.address!r}"])
+        try:
+            self._server = await asyncio.get_running_loop().create_server(
+                self, host.strip("[]") or "127.0.0.1", int(port), reuse_address=True, backlog=1024
+            )
+        except OSError as error:
+            raise SeawallError(
+                f"api.{self.name}: cannot listen on {self.address}: {error.strerror}; is another one running?"
+            ) from error
+        bound = self._server.sockets[0].getsockname()
+        self.url = f"http://{bound[0]}:{bound[1]}"
+
+    def admit(self, inside: Inside) -> None:
+        """From now on this is behind the door; who waited for it goes in."""
+        self.inside = inside
+        for door in list(self.standing):
+            door.go_in()
+
     def close(self) -> None:
-        """Everybody in the door leaves."""
+        """Take nobody more; everybody in the door leaves."""
+        if self._server is not None:
+            self._server.close()
         for door in list(self.standing):
             door.leave()
 
@@ -53,13 +106,15 @@ class Door(asyncio.Protocol):
     def __init__(self, threshold: Threshold) -> None:
         self._threshold = threshold
         self._kept = b""
+        self._waits = False
+        """Has it asked for what is not there yet?"""
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let it in, if there is room."""
         self._transport = cast("asyncio.Transport", transport)
         threshold = self._threshold
-        if len(threshold.standing) + threshold.inside() >= threshold.most:
+        if threshold.full:
             metrics.CONNECTIONS_REFUSED.labels(threshold.name, "full").inc()
             self._transport.write(_FULL)
             self._transport.close()
@@ -74,39 +129,51 @@ class Door(asyncio.Protocol):
         if self not in self._threshold.standing:
             return
         self._heard_at = self._loop.time()
-        kept = self._kept + data if self._kept else data
-        quick = self._threshold.quick
-        while kept:
-            end = kept.find(_END)
-            if end < 0:
-                if len(kept) > MOST_HEAD:
-                    break
-                self._kept = kept
+        self._kept = self._kept + data if self._kept else data
+        while self._kept:
+            end = self._kept.find(_END) + len(_END)
+            if end < len(_END):
+                if len(self._kept) > MOST_HEAD:
+                    self._pass_on()
                 return
-            answer = quick(kept[: end + 4]) if quick is not None else None
+            answer = self._threshold.quick(self._kept[:end]) if self._threshold.quick is not None else None
             if answer is None:
-                break
-            self._transport.write(answer)
-            kept = kept[end + 4 :]
-        self._kept = b""
-        if kept:
-            self._hand_over(kept)
+                self._pass_on()
+                return
+            self._transport.write(answer.data)
+            self._kept = self._kept[end:]
+            if answer.last:
+                self.leave()
+                return
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Gone."""
         self._forget()
 
     def leave(self) -> None:
-        """Close the connection."""
+        """Close the connection, once what was written is sent."""
         self._forget()
         self._transport.close()
 
-    def _hand_over(self, data: bytes) -> None:
+    def go_in(self) -> None:
+        """What it waited for is there."""
+        if self._waits:
+            self._waits = False
+            self._transport.resume_reading()
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        inside = self._threshold.inside
+        if inside is None:
+            self._waits = True
+            self._transport.pause_reading()
+            return
+        data, self._kept = self._kept, b""
         self._forget()
-        inner = self._threshold.hand_over()
-        self._transport.set_protocol(inner)
-        inner.connection_made(self._transport)
-        inner.data_received(data)
+        next_one = inside.hand_over(data)
+        self._transport.set_protocol(next_one)
+        next_one.connection_made(self._transport)
+        next_one.data_received(data)
 
     def _look(self) -> None:
         """Time is up for whoever is half-way through a head, or has been silent for too long."""

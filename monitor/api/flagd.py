@@ -12,7 +12,8 @@ import msgspec
 from aiohttp import web
 
 from monitor import metrics
-from monitor.api.flags import BOARD, Value, unchanged, value_of
+from monitor.api.flags import BOARD, unchanged
+from monitor.api.hot import Value, value_of
 from monitor.breaker.flags import Flag, FlagBoard, OnBlind, Shown
 from monitor.config.checks import VIEWS
 

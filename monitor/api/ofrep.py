@@ -4,8 +4,8 @@ import msgspec
 from aiohttp import web
 
 from monitor import metrics
-from monitor.api.documents import DOCUMENTS
-from monitor.api.flags import BOARD, find, reason_of, tag_of, unchanged, value_of
+from monitor.api.flags import BOARD, DOCUMENTS, reason_of, unchanged
+from monitor.api.hot import find, tag_of, value_of
 from monitor.breaker.flags import Flag
 from monitor.config.checks import VIEWS
 

@@ -12,11 +12,11 @@ import structlog
 from monitor import metrics
 from monitor.breaker.depths import Reorgs
 from monitor.breaker.flags import FlagBoard
-from monitor.breaker.fold import Cursor, Fold, Note, Request
-from monitor.breaker.holds import INTERNAL, Decision, State, internal
+from monitor.breaker.fold import Cursor, Fold, Note, Request, proves_life
+from monitor.breaker.holds import Decision, State, internal
 from monitor.breaker.machine import Breaker, IllegalTransitionError, Retraction, after_change
 from monitor.breaker.shadows import WouldPause
-from monitor.breaker.timing import Acknowledged, Timings
+from monitor.breaker.timing import Acknowledged, GivenBack, Timings
 from monitor.errors import JournalConflict, JournalError
 from monitor.journal import failpoints
 from monitor.journal.base import Draft, Record, encode
@@ -28,8 +28,6 @@ log = structlog.get_logger()
 KEPT_DECISIONS = 500
 APPEND_WITHIN = 5.0
 _STATES = tuple(State)
-_OURS = b'"integration":"' + INTERNAL.encode()
-"""How a decision on one of ours begins, after its id."""
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -66,8 +64,8 @@ class Desk:
         aside = [] if self.reserve is None else [msgspec.json.decode(entry, type=Decision) for entry in self.reserve.kept]
         unknown = {hold.id for decision in aside for hold in decision.place}
         for record in records:
-            if record.kind == "decision" and record.body.find(_OURS, 0, 64) >= 0:
-                self.fold.head = record.sequence  # a proof of life of an earlier life proves nothing now, and there are many
+            if proves_life(record.kind, record.body):
+                self.fold.head = record.sequence
                 continue
             if (made := self._enter(record)) is not None:
                 unknown.difference_update(hold.id for hold in made.decision.place)
@@ -232,6 +230,8 @@ class Desk:
             return None
         if record.kind == Acknowledged.kind:
             self.timings.acknowledged(record.read(Acknowledged))
+        elif record.kind == GivenBack.kind:
+            self.timings.given_back(record.read(GivenBack))
         if isinstance(decision, Retraction):
             self._show(self.fold.breaker(decision.integration))
             self.told(decision)

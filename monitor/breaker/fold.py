@@ -9,7 +9,7 @@ from detectors.base import Finding
 from detectors.events import Position
 from monitor.breaker.depths import Reorgs
 from monitor.breaker.evidence import Orphaned, Staged, with_orphans, with_stages, without
-from monitor.breaker.holds import Decision, Mode
+from monitor.breaker.holds import INTERNAL, Decision, Mode
 from monitor.breaker.machine import Breaker, Retraction, apply, with_findings
 from monitor.breaker.shadows import WouldPause, remembered
 from monitor.breaker.sightings import Sighting, keep
@@ -57,6 +57,9 @@ class Noted(msgspec.Struct, frozen=True):
 Note = Noted | Staged | Orphaned | Retraction | Sighting | WouldPause
 """What is recorded though it changes no flag."""
 
+_OURS = b'"integration":"' + INTERNAL.encode()
+"""How a decision on one of ours begins, after its id."""
+
 _EVIDENCE: dict[str, tuple[Any, Callable[[Breaker, Any], Breaker]]] = {
     Staged.kind: (Staged, with_stages),
     Orphaned.kind: (Orphaned, with_orphans),
@@ -81,6 +84,11 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
     reorgs: dict[str, Reorgs]
     requests: dict[str, Request]
     sightings: dict[str, Sighting] = {}
+
+
+def proves_life(kind: str, body: bytes) -> bool:
+    """Is this record a decision on a proof of life? Those of an earlier life prove nothing, and there are many."""
+    return kind == "decision" and body.find(_OURS, 0, 64) >= 0
 
 
 class Fold:

@@ -141,6 +141,15 @@ def internal(integration: str) -> bool:
     return integration.startswith(INTERNAL)
 
 
+def proof_of_life(chain: str) -> str:
+    """The integration of a chain's canary; no configuration can name one so.
+
+    >>> proof_of_life("eip155:1")
+    'canary:eip155:1'
+    """
+    return INTERNAL + chain
+
+
 def milder(a: Level, b: Level) -> bool:
     """Does `a` take away less than `b`?
 

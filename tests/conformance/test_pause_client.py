@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from monitor.api.documents import Documents
 from monitor.api.server import Listener, read_app
 from monitor.api.signing import Signer
 from monitor.api.views import Sources
@@ -81,7 +82,9 @@ class Door:
         fine = lambda: {"ok": True}  # noqa: E731 - a fact
         signer = Signer(seed) if seed else None
         self.listener = Listener(
-            "read", read_app(self.board, healthy=fine, ready=fine, sources=sources, signer=signer), "127.0.0.1:0"
+            "read",
+            read_app(self.board, healthy=fine, ready=fine, sources=sources, documents=Documents(self.board, signer)),
+            "127.0.0.1:0",
         )
 
 

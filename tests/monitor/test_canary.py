@@ -20,17 +20,18 @@ from detectors.execution import Execution
 from monitor.breaker.desk import Desk, Made
 from monitor.breaker.flags import FlagBoard, Shown, Spec
 from monitor.breaker.fold import Fold
-from monitor.breaker.holds import Mode
+from monitor.breaker.holds import Mode, proof_of_life
 from monitor.breaker.machine import Retraction
 from monitor.breaker.policy import Rules
-from monitor.canary import MOST_HOLDS, Canary, spec_of, watched_of
+from monitor.canary import MOST_HOLDS, Canary, watched_of
 from monitor.demo.anvil import Anvil
 from monitor.effigy import BANK as EFFIGY
-from monitor.effigy import burn, name_of
+from monitor.effigy import burn
 from monitor.journal.reserve import Reserve
 from monitor.journal.sqlite import SqliteJournal
 from monitor.journal.thread import AsyncJournal
 from monitor.judging import Judging
+from monitor.opening import proof_spec
 from monitor.pipeline import Judged, Pipeline, Watched
 from tests.support.daemon import TOKEN, Daemon, settings
 from tests.support.findings import BANK, CHAIN, finding, position
@@ -93,7 +94,7 @@ async def living(folder: Path, detectors: Iterable[Detector] | None = None, inte
         names = ["bank", *(f"bank{number}" for number in range(1, integrations))]
         fold = Fold(dict.fromkeys(names, Mode.ENFORCE))
         specs = [Spec(integration=name, chain=CHAIN, blind_after=60.0) for name in names]
-        board = FlagBoard([*specs, spec_of(CHAIN)], epoch=journal.epoch)
+        board = FlagBoard([*specs, proof_spec(CHAIN)], epoch=journal.epoch)
         told: list[Made | Retraction] = []
         desk = Desk(fold, board, journal, told.append)
         desk.restore(journal.journal.read(1))
@@ -114,11 +115,11 @@ async def life(tmp_path: Path) -> AsyncIterator[Life]:
 async def test_it_comes_back_and_the_next_blocks_let_go_of_it(life: Life) -> None:
     canary = life.canary()
     await canary.round()
-    assert (canary.lost, life.board.internal(name_of(CHAIN)).state) == (0, Shown.PAUSE)
+    assert (canary.lost, life.board.internal(proof_of_life(CHAIN)).state) == (0, Shown.PAUSE)
     for height in (11, 12, 13):
         await life.block(height)
-    assert life.desk.fold.breaker(name_of(CHAIN)).holds == {}
-    assert life.board.internal(name_of(CHAIN)).state is Shown.RUN
+    assert life.desk.fold.breaker(proof_of_life(CHAIN)).holds == {}
+    assert life.board.internal(proof_of_life(CHAIN)).state is Shown.RUN
 
 
 async def test_nobody_sees_one_at_any_door_in_any_alert_or_in_any_incident(life: Life) -> None:
@@ -135,7 +136,7 @@ async def test_a_life_later_nothing_of_it_is_left_and_the_journal_still_folds(tm
         head = life.desk.fold.head
     async with living(tmp_path) as life:
         assert life.desk.fold.head >= head
-        assert name_of(CHAIN) not in life.desk.fold.breakers
+        assert proof_of_life(CHAIN) not in life.desk.fold.breakers
         assert life.told == []
         await life.canary().round()
         assert life.canary().lost == 0
@@ -205,7 +206,7 @@ async def test_holds_that_no_block_releases_do_not_pile_up(life: Life) -> None:
     canary = life.canary()
     for _ in range(MOST_HOLDS + 3):
         await canary.round()
-    assert len(life.desk.fold.breaker(name_of(CHAIN)).holds) == MOST_HOLDS
+    assert len(life.desk.fold.breaker(proof_of_life(CHAIN)).holds) == MOST_HOLDS
     assert "not released" in canary.why
     for height in (11, 12, 13):
         await life.block(height)
@@ -223,7 +224,7 @@ async def test_it_takes_no_room_from_those_that_may_be_paused(tmp_path: Path) ->
 
         before = pausing()
         await life.canary().round()
-        assert life.desk.fold.breaker(name_of(CHAIN)).paused
+        assert life.desk.fold.breaker(proof_of_life(CHAIN)).paused
         assert pausing() == before == 2, "half of the four, with and without it"
 
 
@@ -233,9 +234,9 @@ async def test_while_no_block_was_ever_judged_there_is_no_life_to_prove(life: Li
     running = asyncio.create_task(canary.run())
     try:
         await asyncio.sleep(0.1)
-        assert name_of(CHAIN) not in life.desk.fold.breakers
+        assert proof_of_life(CHAIN) not in life.desk.fold.breakers
         about.judged = True
-        await until(lambda: name_of(CHAIN) in life.desk.fold.breakers)
+        await until(lambda: proof_of_life(CHAIN) in life.desk.fold.breakers)
     finally:
         running.cancel()
 
@@ -257,7 +258,7 @@ async def test_in_a_daemon_it_lives_beside_the_flags_is_on_no_page_and_a_tape_of
                     shown = await answer.text()
                     assert answer.status == 200
                 assert not [word for word in ("canary", EFFIGY, "proof of life") if word in shown.lower()], path
-            for path in (f"/v1/flags/{name_of(CHAIN)}", f"/v1/integrations/{name_of(CHAIN)}"):
+            for path in (f"/v1/flags/{proof_of_life(CHAIN)}", f"/v1/integrations/{proof_of_life(CHAIN)}"):
                 async with daemon.http.get(daemon.read + path) as answer:
                     assert answer.status == 404
             assert (await daemon.flag() or {})["state"] == "run"

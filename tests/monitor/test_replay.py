@@ -14,7 +14,7 @@ import pytest
 
 from detectors.events import Block, Committed, Event, Tick
 from detectors.execution import Execution
-from monitor.assembly import build_detectors, header_of, registry_of, specs_of, watched_of
+from monitor.assembly import build_detectors, header_of, registry_of, watched_of
 from monitor.breaker.desk import Desk
 from monitor.breaker.flags import FlagBoard
 from monitor.breaker.fold import Fold
@@ -28,6 +28,7 @@ from monitor.journal.base import Draft, Journal, Record, encode
 from monitor.journal.sqlite import SqliteJournal
 from monitor.journal.thread import AsyncJournal
 from monitor.judging import Judging
+from monitor.opening import specs_of
 from monitor.pipeline import Pipeline
 from tests.monitor.cli.conftest import ended
 from tests.support.daemon import TOKEN

@@ -8,6 +8,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from monitor.api.documents import Documents
 from monitor.api.server import Listener, read_app
 from monitor.api.signing import Signer
 from monitor.api.views import Sources
@@ -30,7 +31,7 @@ async def test_documents_and_304s_are_signed_with_the_published_key() -> None:
     board.saw_head(CHAIN, position(10), time.time())
     sources = Sources(breakers=dict, made=tuple, chains=dict, contracts={})
     fine = lambda: {"ok": True}  # noqa: E731 - a fact
-    app = read_app(board, healthy=fine, ready=fine, sources=sources, signer=Signer(SEED))
+    app = read_app(board, healthy=fine, ready=fine, sources=sources, documents=Documents(board, Signer(SEED)))
     read = Listener("read", app, "127.0.0.1:0")
     await read.start()
     async with aiohttp.ClientSession() as http:
