@@ -32,6 +32,11 @@ class Lane:
         return len(self._waiting)
 
     @property
+    def failures(self) -> int:
+        """Attempts that failed on end."""
+        return self._failures
+
+    @property
     def oldest(self) -> float | None:
         """When the oldest waiting entry was made (unix seconds)."""
         return min((entry.made for entry in self._waiting.values()), default=None)

@@ -6,6 +6,7 @@ A disk may take milliseconds, or hang; the loop must not. Requests are taken in 
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Self
@@ -28,6 +29,8 @@ class AsyncJournal:
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
+        self.synced_at: float | None = None
+        """When the disk last confirmed a durable record (unix seconds); None: not yet in this life."""
         self._tickets: queue.SimpleQueue[_Ticket | None] = queue.SimpleQueue()
         self._worker = threading.Thread(target=self._work, name="journal", daemon=True)
         self._closing = False
@@ -101,6 +104,9 @@ class AsyncJournal:
             for _, future in tickets:
                 future.set_exception(error)
             return
+        kept = [drafts for ((drafts, _), _), taken in zip(tickets, outcomes, strict=True) if isinstance(taken, tuple)]
+        if any(draft.durable for drafts in kept for draft in drafts):
+            self.synced_at = time.time()
         for (_, future), outcome in zip(tickets, outcomes, strict=True):
             if isinstance(outcome, JournalError):
                 future.set_exception(outcome)

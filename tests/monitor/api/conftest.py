@@ -9,6 +9,9 @@ from types import MappingProxyType
 import aiohttp
 import pytest
 
+from alerts.channels.console import Console
+from alerts.outbox import MemoryOutbox
+from alerts.pager import Pager
 from monitor.api.server import Listener, admin_app, read_app
 from monitor.api.tokens import Token, Tokens, digest_of
 from monitor.api.views import Sources
@@ -17,6 +20,7 @@ from monitor.breaker.flags import FlagBoard, Spec
 from monitor.breaker.fold import Fold
 from monitor.breaker.holds import Mode
 from monitor.breaker.orders import Member, Orders
+from monitor.census import Census
 from monitor.gas.answers import Oracle
 from monitor.journal.sqlite import SqliteJournal
 from monitor.journal.thread import AsyncJournal
@@ -79,7 +83,12 @@ async def doors_with(tmp_path: Path, gas: Mapping[str, Oracle] = MappingProxyTyp
             Token(name="robot", digest=digest_of("robot-secret"), scopes=frozenset({"pause", "resume"}), automated=True),
         ]
         fine = lambda: {"ok": True}  # noqa: E731 - a fact
-        face = read_app(board, healthy=fine, ready=fine, sources=sources, gas=gas)
+        pager = Pager({"console": Console()}, MemoryOutbox(), lambda _: None)
+        census = Census(
+            version="0", config="0", started_at=time.time(), desk=desk, pager=pager, journal=tmp_path / "journal.db", gas=gas,
+            detectors=("drain",), chains=dict, ready=lambda: True, moving=lambda: True,
+        )  # fmt: skip
+        face = read_app(board, healthy=fine, ready=fine, sources=sources, gas=gas, status=census.taken)
         read = Listener("read", face, "127.0.0.1:0")
         admin = Listener("admin", admin_app(Orders(desk, MEMBERS), Tokens(tokens), face=face), "127.0.0.1:0")
         await read.start()
