@@ -3,11 +3,26 @@
 Timestamps are exported and ages computed in PromQL. A panel, rule or document that names a metric not declared here fails a test.
 """
 
+from typing import NamedTuple
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus-client leaves it untyped
 
 REGISTRY = CollectorRegistry()
+
+
+class Declared(NamedTuple):
+    """What is declared of a metric: its name (a histogram's without suffix), what it says, its labels."""
+
+    name: str
+    text: str
+    labels: tuple[str, ...]
+    histogram: bool = False
+
+
+DECLARED: list[Declared] = []
+"""Every one, in order."""
 
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 12.0)
 _PEOPLE = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14400.0)
@@ -16,14 +31,17 @@ _BLOCKS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 12.0, 2
 
 
 def _counter(name: str, text: str, *labels: str) -> Counter:
+    DECLARED.append(Declared(name, text, labels))
     return Counter(name, text, labels, registry=REGISTRY)
 
 
 def _gauge(name: str, text: str, *labels: str) -> Gauge:
+    DECLARED.append(Declared(name, text, labels))
     return Gauge(name, text, labels, registry=REGISTRY)
 
 
 def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+    DECLARED.append(Declared(name, text, labels, histogram=True))
     return Histogram(name, text, labels, buckets=buckets, registry=REGISTRY)
 
 

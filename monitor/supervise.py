@@ -17,6 +17,7 @@ STEADY = 60.0
 async def keep(name: str, live: Callable[[], Awaitable[None]], failed: Callable[[Exception], None] | None = None) -> None:
     """Run `live` until it returns or we are cancelled. What it raises is logged, reported, counted and told to `failed`."""
     wait, clock = FIRST_WAIT, asyncio.get_running_loop()
+    metrics.PARTS_FAILED.labels(name)  # a part that never failed is a figure too
     while True:
         began = clock.time()
         try:

@@ -3,39 +3,54 @@
 import json
 import re
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import promql_parser
 import pytest
 import yaml
 
-from dashboards.generate import GAS, GAS_ROWS, OVERVIEW, ROWS, gas, overview
+from dashboards.generate import BOARDS, artefacts
+from dashboards.layout import Board
+from dashboards.reference import LABELS, PATH, named
+from monitor.metrics import DECLARED
 from tests.support.metric_names import declared, used
-from tests.support.parts import need
+from tests.support.parts import ROOT, need
 
-RULES = Path(__file__).resolve().parents[1] / "dashboards" / "rules"
-TELLING = [RULES.parents[1] / "alerts" / name for name in ("render.py", "storm.py")]
+RULES = ROOT / "dashboards" / "rules"
+PROVISIONING = ROOT / "dashboards" / "provisioning"
+TELLING = [ROOT / "alerts" / name for name in ("render.py", "storm.py")]
 """Where the daemon's own alerts get their names."""
 
 EXPRESSIONS = [
-    (panel.title, expression) for _, panels in (*ROWS, *GAS_ROWS) for panel in panels for _, expression in panel.queries
+    (f"{board.name}: {panel.title}", expression)
+    for board in BOARDS
+    for _, panels in board.rows
+    for panel in panels
+    for _, expression in panel.queries
 ]
+FILES = list(artefacts())
+_RECORDED = re.compile(r"\b[a-z]+:[a-z0-9_]+:[a-z0-9_]+\b")
 
 
 def substituted(expression: str) -> str:
     """An expression as Grafana sends it."""
-    return expression.replace("$integration", ".*").replace("$chain", ".*")
+    return re.sub(r"\$(integration|chain|queue)\b", ".*", expression)
 
 
-@pytest.mark.parametrize(("path", "made"), [(OVERVIEW, overview), (GAS, gas)], ids=["overview", "gas"])
-def test_the_committed_dashboards_are_what_the_script_makes(path: Path, made: Callable[[], str]) -> None:
-    assert json.loads(path.read_text()) == json.loads(made()), "run `make docs`"
+def recorded() -> set[str]:
+    """The names of the recording rules."""
+    groups = yaml.safe_load((RULES / "seawall.yml").read_text())["groups"]
+    return {rule["record"] for group in groups for rule in group["rules"] if "record" in rule}
 
 
-@pytest.mark.parametrize("path", [OVERVIEW, GAS], ids=["overview", "gas"])
-def test_panels_fit_the_grid_and_do_not_overlap(path: Path) -> None:
-    panels = json.loads(path.read_text())["panels"]
+@pytest.mark.parametrize(("path", "made"), FILES, ids=[path.name for path, _ in FILES])
+def test_the_committed_files_are_what_the_script_makes(path: Path, made: str) -> None:
+    assert path.read_text() == made, "run `make docs`"
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+def test_panels_fit_the_grid_and_do_not_overlap(board: Board) -> None:
+    panels = json.loads(board.path.read_text())["panels"]
     taken: set[tuple[int, int]] = set()
     for panel in panels:
         at = panel["gridPos"]
@@ -45,11 +60,50 @@ def test_panels_fit_the_grid_and_do_not_overlap(path: Path) -> None:
         taken |= cells
 
 
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+def test_a_dashboard_can_be_imported_and_narrowed_down_by_a_label_its_metric_has(board: Board) -> None:
+    made = json.loads(board.path.read_text())
+    assert made["uid"] == f"seawall-{board.name}"
+    assert {variable["name"] for variable in made["templating"]["list"]} == {"datasource", board.variable}
+    assert board.variable in next(one.labels for one in DECLARED if one.name == board.metric)
+    assert f"${board.variable}" in board.path.read_text(), "a variable that no query uses narrows nothing down"
+
+
 @pytest.mark.parametrize(("title", "expression"), EXPRESSIONS, ids=[title for title, _ in EXPRESSIONS])
-def test_every_query_parses_and_names_only_declared_metrics(title: str, expression: str) -> None:
+def test_every_query_parses_and_names_only_what_is_declared_or_recorded(title: str, expression: str) -> None:
     promql_parser.parse(substituted(expression))
-    assert used(expression), title
+    rules = set(_RECORDED.findall(expression))
+    assert used(expression) | rules, title
     assert used(expression) <= declared()
+    assert rules <= recorded()
+
+
+def test_every_metric_is_on_a_dashboard_or_in_a_rule_and_in_the_documents() -> None:
+    text = " ".join(expression for _, expression in EXPRESSIONS) + (RULES / "seawall.yml").read_text()
+    assert [one.name for one in DECLARED if not named(one, text)] == [], "nobody looks at these"
+    page = PATH.read_text()
+    assert [one.name for one in DECLARED if not named(one, page)] == []
+
+
+def test_every_label_says_what_bounds_it() -> None:
+    labels = {label for one in DECLARED for label in one.labels}
+    assert labels - LABELS.keys() == set(), "say in dashboards/reference.py what its values can be"
+    assert LABELS.keys() - labels == set()
+
+
+def test_the_provisioning_files_fit_the_dashboards() -> None:
+    (provider,) = yaml.safe_load((PROVISIONING / "dashboards.yaml").read_text())["providers"]
+    assert (provider["type"], provider["allowUiUpdates"]) == ("file", False)
+    (source,) = yaml.safe_load((PROVISIONING / "datasources.yaml").read_text())["datasources"]
+    assert source["type"] == "prometheus"
+    (link,) = source["jsonData"]["exemplarTraceIdDestinations"]
+    assert (link["name"], "/incidents/" in link["url"]) == ("incident", True)
+
+
+def test_the_real_promtool_accepts_the_configuration() -> None:
+    command = (need("promtool"), "check", "config", "prometheus.yml")
+    ran = subprocess.run(command, cwd=PROVISIONING, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 def test_every_rule_names_only_declared_metrics_and_says_what_to_do() -> None:
@@ -67,15 +121,20 @@ def test_every_alert_has_a_page_in_the_runbook_and_no_page_is_left_over() -> Non
     groups = yaml.safe_load((RULES / "seawall.yml").read_text())["groups"]
     alerts = {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
     told = {name for path in TELLING for name in re.findall(r'"(Seawall[A-Z]\w+)"', path.read_text())} - {"SeawallTest"}
-    pages = {path.stem for path in (RULES.parents[1] / "docs" / "runbooks").glob("*.md")}
+    pages = {path.stem for path in (ROOT / "docs" / "runbooks").glob("*.md")}
     assert alerts | told == pages
+
+
+def test_every_recording_rule_has_a_case() -> None:
+    cases = yaml.safe_load((RULES / "seawall.test.yml").read_text())["tests"]
+    assert {test["expr"] for case in cases for test in case.get("promql_expr_test", ()) if test["exp_samples"]} == recorded()
 
 
 def test_every_alert_rule_has_a_case() -> None:
     groups = yaml.safe_load((RULES / "seawall.yml").read_text())["groups"]
     alerts = {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
     cases = yaml.safe_load((RULES / "seawall.test.yml").read_text())["tests"]
-    fired = {test["alertname"] for case in cases for test in case["alert_rule_test"] if test["exp_alerts"]}
+    fired = {test["alertname"] for case in cases for test in case.get("alert_rule_test", ()) if test["exp_alerts"]}
     assert alerts == fired
 
 

@@ -61,14 +61,15 @@ class Timings:
             return
         self.remember(decision.id, Timing(seen_at=decision.at, decided_at=decided_at, readable_at=readable_at))
         for step, took in (("decided", decided_at - decision.at), ("readable", readable_at - decision.at)):
-            metrics.TIME_TO_PAUSE.labels(decision.integration, step).observe(max(0.0, took))
+            metrics.TIME_TO_PAUSE.labels(decision.integration, step).observe(max(0.0, took), {"incident": decision.id})
 
     def recorded(self, decision: Decision, at: float) -> None:
         """The journal has it."""
         known = self._known.get(decision.id)
         if known is not None and known.recorded_at is None:
             self._known[decision.id] = msgspec.structs.replace(known, recorded_at=at)
-            metrics.TIME_TO_PAUSE.labels(decision.integration, "recorded").observe(max(0.0, at - decision.at))
+            took = max(0.0, at - decision.at)
+            metrics.TIME_TO_PAUSE.labels(decision.integration, "recorded").observe(took, {"incident": decision.id})
 
     def acknowledged(self, news: Acknowledged) -> None:
         """Somebody took it up; the first counts."""

@@ -1,6 +1,7 @@
 """Debian's real Prometheus, scraping whatever it is told to, on a free port with a fresh data folder."""
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,7 +31,7 @@ class Prometheus:
         )
         self._process = await asyncio.create_subprocess_exec(
             need("prometheus"), f"--config.file={config}", f"--storage.tsdb.path={self.folder / 'data'}",
-            f"--web.listen-address={self.url.removeprefix('http://')}",
+            f"--web.listen-address={self.url.removeprefix('http://')}", "--enable-feature=exemplar-storage",
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         return self
@@ -47,6 +48,15 @@ class Prometheus:
             body = await answer.json()
         assert body["status"] == "success", (expression, body)
         return list(body["data"]["result"])
+
+    async def exemplars(self, expression: str) -> list[dict[str, Any]]:
+        """The exemplars of the series that an expression names, of the last minutes: labels, value, timestamp each."""
+        now = time.time()
+        asked = {"query": expression, "start": f"{now - 600:.3f}", "end": f"{now + 60:.3f}"}
+        async with self._http.get(f"{self.url}/api/v1/query_exemplars", params=asked) as answer:
+            body = await answer.json()
+        assert body["status"] == "success", (expression, body)
+        return [one for series in body["data"] for one in series["exemplars"]]
 
     async def until(self, expression: str, within: float = 60.0) -> list[dict[str, Any]]:
         """The result once there is one."""
