@@ -19,9 +19,6 @@ from detectors.gas.exact import arbitrum_fee
 from detectors.gas.features import HORIZONS, Header, Vector
 from detectors.gas.model import INNER, LEAST_WIDTH, Raw
 
-APART_OVER = 100.0
-"""Blocks over which the seconds between two are averaged."""
-
 _STEPS = np.array(HORIZONS) - 1
 _CAP_STEPS = np.arange(1, max(CAP_BLOCKS))
 _AHEAD_AT = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
@@ -74,7 +71,8 @@ class Backlog(msgspec.Struct, frozen=True):
     next_fee: int
     exact: bool
     used: Demand
-    apart: float
+    apart: Demand
+    """Gas a block, and seconds from one to the next."""
 
     name: ClassVar[str] = "backlog"
     stopping: ClassVar[None] = None
@@ -93,12 +91,14 @@ class Backlog(msgspec.Struct, frozen=True):
 
     def _increments(self, steps: NDArray[np.int64], at: Vector) -> Vector:
         """(steps, at): so many blocks after the next, with demand so many deviations from the usual."""
-        taken = np.array([max(step - 1, 0) for step in steps])[:, None]
-        spreads = np.array([self.used.spread(max(int(step) - 1, 1)) for step in steps])[:, None]
-        gas = taken * np.maximum(self.used.usual + at * spreads, 0.0)
-        exponent = np.zeros(gas.shape)
+        taken, passed = np.maximum(steps - 1.0, 0.0)[:, None], steps.astype(np.float64)[:, None]
+        uses = taken * np.array([self.used.spread(max(int(step) - 1, 1)) for step in steps])[:, None]
+        waits = passed * np.array([self.apart.spread(int(step)) for step in steps])[:, None]
+        exponent = np.zeros((len(steps), len(at)))
         for target in self.reading.targets:
-            owed = np.maximum(target.backlog + gas - steps[:, None] * self.apart * target.speed, 0.0)
+            paid = passed * self.apart.usual * target.speed
+            strays = at * np.hypot(uses, waits * target.speed)
+            owed = np.maximum(target.backlog + taken * self.used.usual - paid + strays, 0.0)
             exponent += np.maximum(owed - target.tolerance * target.speed, 0.0) / (target.inertia * target.speed)
         growth = 1.0 + exponent * (1.0 + exponent / 2.0 * (1.0 + exponent / 3.0 * (1.0 + exponent / 4.0)))
         out: Vector = np.log(np.maximum(self.reading.least_wei * growth, 1.0)) - math.log(max(self.next_fee, 1))
@@ -117,7 +117,7 @@ def follow(before: Backlog | None, header: Header, reading: Reading | None) -> B
     )
     return Backlog(
         number=header.number, timestamp=header.timestamp, reading=reading, read=True, next_fee=begun.fee(), exact=False,
-        used=Demand(float(header.gas_used)), apart=0.0,
+        used=Demand(float(header.gas_used)), apart=Demand(0.0),
     )  # fmt: skip
 
 
@@ -126,9 +126,8 @@ def _next(before: Backlog, header: Header, reading: Reading | None) -> Backlog:
     begun, used = before.reading.later(seconds), header.gas_used
     if reading is not None and before.read and reading.targets and begun.targets:
         used = max(reading.targets[0].backlog - begun.targets[0].backlog, 0)
-    rate = max(2.0 / (APART_OVER + 1.0), 1.0 / (1.0 + len(before.used.past)))
     return Backlog(
         number=header.number, timestamp=header.timestamp, reading=reading or begun.later(0, used), read=reading is not None,
         next_fee=begun.fee(), exact=before.read, used=before.used.then(float(used)),
-        apart=before.apart + rate * (seconds - before.apart),
+        apart=(before.apart if before.apart.past else Demand(float(seconds))).then(float(seconds)),
     )  # fmt: skip
