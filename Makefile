@@ -9,7 +9,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup system check test soak demo bench scenarios docs picture lock sbom gas-backtest accuracy
+.PHONY: help setup system check test soak demo newcomer bench scenarios docs picture lock sbom gas-backtest accuracy
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -59,6 +59,9 @@ HONEST ?= 20000
 SEED ?= 0
 accuracy: setup ## the corpus in every way, real blocks, honest traffic: writes docs/accuracy.md (half an hour on two idle cores)
 	$(BIN)/python -m tests.scenarios --variations $(VARIATIONS) --honest $(HONEST) --seed $(SEED) --write docs/accuracy.md
+
+newcomer: ## from a fresh clone over the show to a flag of one's own, by the clock: what somebody new goes through
+	$(BIN)/python -m tests.newcomer
 
 scenarios: setup ## the staged incidents
 	$(PYTEST) tests/scenarios
