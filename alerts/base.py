@@ -2,7 +2,7 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import ClassVar
 
@@ -13,6 +13,10 @@ from detectors.base import Finding, Severity
 
 RANK: dict[Severity, int] = {severity: rank for rank, severity in enumerate(Severity)}
 """Severities as numbers, info 0 to critical 2."""
+
+
+BREAKER, SIGHT, FEES = "breaker/", "sight/", "fees/"
+"""How the keys of alerts begin: about an integration, about a chain's sight, about its fees; an id follows."""
 
 
 class Kind(StrEnum):
@@ -27,6 +31,8 @@ class Kind(StrEnum):
     BLIND = "chain.blind"
     RECOVERED = "chain.recovered"
     FEES = "gas.spike"
+    TAKEN_UP = "incident.acknowledged"
+    GIVEN_BACK = "incident.unacknowledged"
     STORM = "storm"
     TEST = "test"
 
@@ -138,6 +144,27 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """What a receiver says of the incident it knows as `key`: `by` has taken it up, or (not `taken_up`) nobody has it any more.
+
+    `at`: unix seconds, by the receiver's clock. `note` is for people.
+    """
+
+    key: str
+    taken_up: bool
+    by: str
+    at: float
+    note: str = ""
+
+
+class ForgedError(Exception):
+    """What was posted to us cannot be the receiver's: not signed, or not with a key that we share with it."""
+
+
+class UnreadableError(Exception):
+    """What was posted to us is the receiver's, and nothing that we can read."""
+
+
 class DeliveryFailed(Exception):
     """A channel could not deliver. The text names the receiver's host, never its whole address: that may be a secret.
 
@@ -159,6 +186,10 @@ class Channel(ABC):
     summary: ClassVar[str]
     refresh_every: float | None = None
     """Seconds after which the receiver forgets what is not repeated; None where it remembers."""
+    ask_every: float | None = None
+    """Seconds between two questions about what became of our alerts there; None where nothing is to be learnt by asking."""
+    listens: bool = False
+    """Does it read what its receiver posts to us?"""
 
     @abstractmethod
     async def send(self, notification: Notification) -> str | None:
@@ -166,6 +197,20 @@ class Channel(ABC):
 
     async def refresh(self, active: Iterable[Notification]) -> None:  # noqa: B027 — most receivers remember
         """Repeat what is still true to a receiver that forgets. Raises DeliveryFailed."""
+
+    async def asked(self, active: Iterable[Notification]) -> tuple[Reply, ...]:  # noqa: ARG002 — most are not asked
+        """What became of these alerts there, as far as it knows. Raises DeliveryFailed."""
+        return ()
+
+    def heard(self, headers: Mapping[str, str], body: bytes) -> Reply | None:
+        """What the receiver posted to us; None when it is nothing about a taking up.
+
+        Raises ForgedError unless it is provably the receiver's, UnreadableError when it cannot be read. Header names in any case.
+        """
+        raise ForgedError(f"{self.name}: takes no post of its receiver ({len(headers)} headers, {len(body)} bytes)")
+
+    def recall(self, remarks: Mapping[str, str]) -> None:  # noqa: B027 — most receivers need nothing of it
+        """What `send` came back with in an earlier life, by incident: where there is a message that can still be edited."""
 
     async def close(self) -> None:  # noqa: B027 — most channels hold nothing
         """Let go of connections; the channel may be used again afterwards."""

@@ -15,7 +15,7 @@ import msgspec
 
 from alerts.base import Channel, DeliveryFailed, Notification, Outcome, Receipt
 from alerts.lane import Lane, Limits
-from alerts.outbox import Entry, Outbox, OutboxError
+from alerts.outbox import Entry, Outbox, OutboxError, Told
 from alerts.text import neutral
 from detectors.base import Severity
 
@@ -57,6 +57,11 @@ class Delivery:
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="outbox")
 
     @property
+    def lanes(self) -> Mapping[str, Lane]:
+        """Each receiver's queue by name, to look at."""
+        return self._lanes
+
+    @property
     def depth(self) -> int:
         """Entries not yet delivered, over all receivers."""
         return sum(map(len, self._lanes.values()))
@@ -66,10 +71,23 @@ class Delivery:
         """When the oldest of them was made (unix seconds); 0 if there is none."""
         return min((lane.oldest for lane in self._lanes.values() if lane.oldest is not None), default=0.0)
 
-    async def submit(self, notification: Notification, receivers: Iterable[str]) -> None:
-        """Owe it to these receivers. Durable when this returns; what was submitted before (same id) is ignored."""
+    async def submit(self, notification: Notification, receivers: Iterable[str], told: Told | None = None) -> None:
+        """Owe it to these receivers. Durable when this returns; what was submitted before (same id) is ignored.
+
+        `told` is how far telling has come with it, kept in the same breath.
+        """
         clean, now = neutral(notification), time.time()
-        await self._owe([Entry(notification=clean, receiver=name, made=now) for name in dict.fromkeys(receivers)])
+        await self._owe([Entry(notification=clean, receiver=name, made=now) for name in dict.fromkeys(receivers)], told)
+
+    async def note(self, told: Told) -> None:
+        """Keep how far telling has come, with nothing new to tell."""
+        await self._durably("note", self._outbox.put, (), told)
+
+    async def recall(self, journal: str) -> Told | None:
+        """How far telling had come in an earlier life; channels hear its receivers' remarks again. None: the disk is silent."""
+        for name, channel in self._channels.items():
+            channel.recall(await self._durably("remarks", self._outbox.remarks, name) or {})
+        return await self._durably("told", self._outbox.told, journal)
 
     async def run(self) -> None:
         """Take up what an earlier life left, then deliver until cancelled."""
@@ -83,6 +101,10 @@ class Delivery:
                 group.create_task(self._serve(name), name=f"alerts/{name}")
                 if channel.refresh_every is not None:
                     group.create_task(self._keep_fresh(name, channel, channel.refresh_every), name=f"alerts/{name}/refresh")
+
+    def report(self, receiver: str, trouble: str) -> None:
+        """Say that something about a receiver failed that is no attempt at telling it; it is tried again."""
+        self._report(receiver, Outcome.RETRY, detail=trouble)
 
     async def drain(self, seconds: float) -> bool:
         """Wait until nothing is owed, at most so long; was everything delivered? `run` must be running."""
@@ -123,7 +145,7 @@ class Delivery:
             lane.remove(entry)
             lane.succeeded()
             self._report(name, Outcome.OK, entry, detail)
-            await self._durably("delivered", self._outbox.delivered, entry)
+            await self._durably("delivered", self._outbox.delivered, entry, detail)
         elif failure.gone:
             lane.gone = True
             for waiting in lane.clear():
@@ -148,8 +170,8 @@ class Delivery:
         except Exception as error:  # noqa: BLE001 — a channel's bug must not stop the others; its text may hold a secret
             return DeliveryFailed(f"{type(error).__name__} inside channel {channel.name}; please report it"), ""
 
-    async def _owe(self, owed: list[Entry]) -> None:
-        kept = await self._durably("put", self._outbox.put, owed)
+    async def _owe(self, owed: list[Entry], told: Told | None = None) -> None:
+        kept = await self._durably("put", self._outbox.put, owed, told)
         for entry in owed if kept is None else kept:
             await self._enqueue(entry)
 

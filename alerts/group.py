@@ -3,14 +3,29 @@
 import msgspec
 
 from alerts.base import RANK, Kind, Notification
+from detectors.base import Severity
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """Who took an incident up, as the journal names them, and when; `via` is the receiver that told us, empty for one of ours."""
+
+    by: str
+    at: float
+    via: str = ""
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
-    """An open incident: what was last told of it, and how many notifications it swallowed since."""
+    """An open incident: what was last told of it and when, how many notifications it swallowed since, who has taken it up.
+
+    `again` is how often it was repeated, `together` whether it was only told among others in a storm.
+    """
 
     last: Notification
     at: float
     swallowed: int = 0
+    taken: Taken | None = None
+    again: int = 0
+    together: bool = False
 
 
 class Groups(msgspec.Struct, frozen=True):
@@ -20,8 +35,12 @@ class Groups(msgspec.Struct, frozen=True):
 
     @property
     def active(self) -> tuple[Notification, ...]:
-        """What is still true, as it was last told."""
-        return tuple(incident.last for incident in self.open.values())
+        """What is still true, as it was last told; not what was only told among others."""
+        return tuple(incident.last for incident in self.open.values() if not incident.together)
+
+    def put(self, key: str, **changes: object) -> "Groups":
+        """The groups with an open incident changed."""
+        return Groups(self.open | {key: msgspec.structs.replace(self.open[key], **changes)})
 
 
 def fold(groups: Groups, notification: Notification, now: float) -> tuple[Groups, Notification | None]:
@@ -43,9 +62,23 @@ def fold(groups: Groups, notification: Notification, now: float) -> tuple[Groups
         del kept[notification.key]
         return Groups(kept), told
     if told.kind is known.last.kind and RANK[told.severity] <= RANK[known.last.severity]:
-        quiet = msgspec.structs.replace(known, at=now, swallowed=known.swallowed + 1)
+        quiet = msgspec.structs.replace(known, swallowed=known.swallowed + 1)
         return Groups(kept | {notification.key: quiet}), None
-    return Groups(kept | {notification.key: Incident(last=told, at=now)}), told
+    worse = RANK[told.severity] > RANK[known.last.severity]  # who took up the lesser thing has not seen this
+    return Groups(kept | {notification.key: Incident(last=told, at=now, taken=None if worse else known.taken)}), told
+
+
+def overdue(groups: Groups, now: float, every: float) -> tuple[Groups, tuple[Incident, ...]]:
+    """Critical incidents that stand, told for `every` seconds or longer and taken up by nobody: they are to be told again.
+
+    They come back with `again` counted up; the end, the worse and the taken up are not their business.
+    """
+    due = {
+        key: msgspec.structs.replace(one, at=now, again=one.again + 1)
+        for key, one in groups.open.items()
+        if one.taken is None and one.last.severity is Severity.CRITICAL and not one.together and now - one.at >= every
+    }
+    return (Groups(groups.open | due), tuple(due.values())) if due else (groups, ())
 
 
 def _update(known: Incident | None, retraction: Notification) -> Notification:

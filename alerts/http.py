@@ -85,13 +85,20 @@ class Poster:
 
         Raises DeliveryFailed, which names the host only: paths and queries often hold a receiver's secret.
         """
+        return await self._ask("POST", url, headers, body)
+
+    async def get(self, url: str, headers: Mapping[str, str], most: int) -> bytes:
+        """GET once. Raises DeliveryFailed, also when more than `most` bytes come back."""
+        return await self._ask("GET", url, headers, None, most)
+
+    async def _ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, most: int | None = None) -> bytes:
         where = URL(url)
         host = where.host or ""
         self._refuse_private_literal(host)
         try:
-            async with self._open().post(where, data=body, headers=headers, allow_redirects=False) as answer:
+            async with self._open().request(method, where, data=body, headers=headers, allow_redirects=False) as answer:
                 if answer.ok and answer.status not in range(300, 400):
-                    return await answer.content.read(MOST_ANSWER)
+                    return await (answer.content.read(MOST_ANSWER) if most is None else _whole(answer.content, most, host))
                 said = b"" if answer.status >= 500 else await answer.content.read(200)
                 raise _judged(host, answer.status, answer.headers.get("Retry-After"), said.decode("utf-8", "replace"))
         except TimeoutError as error:
@@ -127,6 +134,15 @@ class Poster:
             return
         if hidden:
             raise DeliveryFailed(_private(host), permanent=True)
+
+
+async def _whole(content: aiohttp.StreamReader, most: int, host: str) -> bytes:
+    kept = bytearray()
+    async for part in content.iter_any():
+        kept += part
+        if len(kept) > most:
+            raise DeliveryFailed(f"{host}: answers more than {most} bytes")
+    return bytes(kept)
 
 
 def _private(host: str) -> str:

@@ -1,9 +1,9 @@
-"""What is still to be told survives a crash: an outbox in SQLite, and one in memory for those who need no more."""
+"""What is owed, and what was told, survives a crash: an outbox in SQLite, and one in memory for those who need no more."""
 
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +11,7 @@ from typing import Protocol
 import msgspec
 
 from alerts.base import Notification
+from alerts.group import Incident
 
 KEPT = 10_000
 """Delivered and dead entries remembered, newest first: a second submission of one of them is recognised and ignored."""
@@ -21,7 +22,13 @@ CREATE TABLE IF NOT EXISTS outbox (
     attempts INTEGER NOT NULL DEFAULT 0, made REAL NOT NULL, why TEXT NOT NULL DEFAULT '', body BLOB NOT NULL,
     PRIMARY KEY (notification, receiver));
 CREATE INDEX IF NOT EXISTS outbox_by_state ON outbox (state);
+CREATE TABLE IF NOT EXISTS incidents (key TEXT PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS told (journal TEXT PRIMARY KEY, mark INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS remarks (receiver TEXT, incident TEXT, remark TEXT NOT NULL, PRIMARY KEY (receiver, incident));
 """
+
+REMARKS = 1000
+"""Remarks kept for a receiver, newest."""
 
 
 class OutboxError(Exception):
@@ -41,6 +48,17 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     instead: bool = False
 
 
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """How far telling has come: open incidents by key (None: it has ended), and the last record told of which journal.
+
+    `mark` is that record's sequence; everything up to it was told or needed no telling. None: nothing is known of the journal.
+    """
+
+    incidents: Mapping[str, Incident | None] = {}
+    journal: str = ""
+    mark: int | None = None
+
+
 class Dead(msgspec.Struct, frozen=True, kw_only=True):
     """An entry given up, and why."""
 
@@ -56,14 +74,20 @@ class Outbox(Protocol):
 
     unreadable: int
 
-    def put(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Take entries, durably; those it has not seen before come back."""
+    def put(self, entries: Sequence[Entry], told: Told | None = None) -> list[Entry]:
+        """Take entries, and how far telling has come with them, all or nothing and durably; entries not seen before come back."""
+
+    def told(self, journal: str) -> Told:
+        """How far telling had come with this journal, and the incidents that are open."""
+
+    def remarks(self, receiver: str) -> dict[str, str]:
+        """What this receiver's deliveries came back with, by incident, the newest of each."""
 
     def failed(self, entry: Entry) -> None:
         """Note how many attempts the entry has behind it."""
 
-    def delivered(self, entry: Entry) -> None:
-        """The receiver has it."""
+    def delivered(self, entry: Entry, remark: str = "") -> None:
+        """The receiver has it; `remark` is what it came back with."""
 
     def bury(self, entry: Entry, why: str) -> None:
         """Give it up, and keep it as a dead letter."""
@@ -87,8 +111,8 @@ class SqliteOutbox:
         self._open: sqlite3.Connection | None = None
         self.unreadable = 0
 
-    def put(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Take entries in one transaction."""
+    def put(self, entries: Sequence[Entry], told: Told | None = None) -> list[Entry]:
+        """Take entries and what was told in one transaction: an incident is never known as told that nobody is owed."""
         new = []
         with self._transaction("keep a notification") as db:
             for entry in entries:
@@ -96,15 +120,36 @@ class SqliteOutbox:
                 sql = "INSERT OR IGNORE INTO outbox (notification, receiver, made, body) VALUES (?, ?, ?, ?)"
                 if db.execute(sql, row).rowcount:
                     new.append(entry)
+            if told is not None:
+                self._keep(db, told)
         return new
+
+    def told(self, journal: str) -> Told:
+        """Read it; an incident that cannot be read is passed over and counted."""
+        with self._transaction("read what was told") as db:
+            rows = db.execute("SELECT key, body FROM incidents ORDER BY rowid").fetchall()
+            mark = db.execute("SELECT mark FROM told WHERE journal = ?", (journal,)).fetchone()
+        known: dict[str, Incident | None] = {}
+        for key, body in rows:
+            try:
+                known[key] = msgspec.json.decode(body, type=Incident)
+            except msgspec.MsgspecError:
+                self.unreadable += 1
+        return Told(incidents=known, journal=journal, mark=mark[0] if mark is not None else None)
+
+    def remarks(self, receiver: str) -> dict[str, str]:
+        """Read them, oldest first."""
+        with self._transaction("read what receivers said") as db:
+            sql = "SELECT incident, remark FROM remarks WHERE receiver = ? ORDER BY rowid"
+            return dict(db.execute(sql, (receiver,)).fetchall())
 
     def failed(self, entry: Entry) -> None:
         """Write the number of attempts."""
         self._set(entry, "pending", "")
 
-    def delivered(self, entry: Entry) -> None:
-        """Mark it delivered."""
-        self._set(entry, "delivered", "")
+    def delivered(self, entry: Entry, remark: str = "") -> None:
+        """Mark it delivered, and keep the remark of an incident that is not over."""
+        self._set(entry, "delivered", "", remark)
 
     def bury(self, entry: Entry, why: str) -> None:
         """Mark it dead."""
@@ -125,13 +170,31 @@ class SqliteOutbox:
                 self._open.close()
                 self._open = None
 
-    def _set(self, entry: Entry, state: str, why: str) -> None:
+    def _keep(self, db: sqlite3.Connection, told: Told) -> None:
+        for key, incident in told.incidents.items():
+            db.execute("DELETE FROM incidents WHERE key = ?", (key,))
+            if incident is not None:
+                db.execute("INSERT INTO incidents VALUES (?, ?)", (key, msgspec.json.encode(incident)))
+        if told.mark is not None:
+            db.execute("INSERT OR REPLACE INTO told VALUES (?, ?)", (told.journal, told.mark))
+
+    def _remark(self, db: sqlite3.Connection, entry: Entry, remark: str) -> None:
+        incident = entry.notification.incident
+        db.execute("DELETE FROM remarks WHERE receiver = ? AND incident = ?", (entry.receiver, incident))
+        if not entry.notification.resolved:
+            db.execute("INSERT INTO remarks VALUES (?, ?, ?)", (entry.receiver, incident, remark))
+        older = "SELECT rowid FROM remarks WHERE receiver = ? ORDER BY rowid DESC LIMIT -1 OFFSET ?"
+        db.execute(f"DELETE FROM remarks WHERE rowid IN ({older})", (entry.receiver, REMARKS))  # noqa: S608 — a constant
+
+    def _set(self, entry: Entry, state: str, why: str, remark: str = "") -> None:
         with self._transaction(f"mark a notification {state}") as db:
             row = (state, entry.attempts, why, entry.notification.id, entry.receiver)
             db.execute("UPDATE outbox SET state = ?, attempts = ?, why = ? WHERE notification = ? AND receiver = ?", row)
             if state != "pending":
                 newest = "SELECT rowid FROM outbox WHERE state = ? ORDER BY rowid DESC LIMIT -1 OFFSET ?"
                 db.execute(f"DELETE FROM outbox WHERE rowid IN ({newest})", (state, KEPT))  # noqa: S608 — both parts are constants
+            if remark and entry.notification.incident:
+                self._remark(db, entry, remark)
 
     def _read(self, state: str, order: str) -> list[tuple[Entry, str]]:
         sql = f"SELECT receiver, made, attempts, why, body FROM outbox WHERE state = ? ORDER BY {order}"  # noqa: S608 — constants
@@ -176,11 +239,18 @@ class MemoryOutbox:
         self._waiting: dict[tuple[str, str], Entry] = {}
         self._done: dict[tuple[str, str], None] = {}
         self._dead: deque[Dead] = deque(maxlen=KEPT)
+        self._told: dict[str, Incident] = {}
+        self._marks: dict[str, int] = {}
+        self._remarks: dict[tuple[str, str], str] = {}
         self.unreadable = 0
 
-    def put(self, entries: Sequence[Entry]) -> list[Entry]:
+    def put(self, entries: Sequence[Entry], told: Told | None = None) -> list[Entry]:
         """Take what is new."""
         with self._lock:
+            if told is not None:
+                kept = self._told | dict(told.incidents)
+                self._told = {key: one for key, one in kept.items() if one is not None}
+                self._marks |= {} if told.mark is None else {told.journal: told.mark}
             new = [entry for entry in entries if _name(entry) not in self._waiting and _name(entry) not in self._done]
             self._waiting |= {_name(entry): entry for entry in new}
             return new
@@ -190,10 +260,26 @@ class MemoryOutbox:
         with self._lock:
             self._waiting[_name(entry)] = entry
 
-    def delivered(self, entry: Entry) -> None:
+    def told(self, journal: str) -> Told:
+        """As it was last put."""
+        with self._lock:
+            return Told(incidents=dict(self._told), journal=journal, mark=self._marks.get(journal))
+
+    def remarks(self, receiver: str) -> dict[str, str]:
+        """Those kept, oldest first."""
+        with self._lock:
+            return {incident: remark for (to, incident), remark in self._remarks.items() if to == receiver}
+
+    def delivered(self, entry: Entry, remark: str = "") -> None:
         """Forget its body."""
+        name = (entry.receiver, entry.notification.incident)
         with self._lock:
             self._finish(entry)
+            self._remarks.pop(name, None)
+            if remark and name[1] and not entry.notification.resolved:
+                self._remarks[name] = remark
+            while len(self._remarks) > REMARKS:
+                del self._remarks[next(iter(self._remarks))]
 
     def bury(self, entry: Entry, why: str) -> None:
         """Keep it among the dead."""

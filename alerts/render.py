@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-from alerts.base import Fees, Kind, Notice, Notification, Sight, Withdrawal, notification_id
+import msgspec
+
+from alerts.base import BREAKER, FEES, SIGHT, Fees, Kind, Notice, Notification, Sight, Withdrawal, notification_id
 from alerts.text import from_chain, neutral, paragraphs, plain
 from detectors.base import Finding, Severity
 from detectors.events import Stage
@@ -52,7 +54,7 @@ def notify(notice: Notice) -> Notification:
     made = notification_id(notice.integration, notice.before, notice.after, notice.at, notice.revision)
     return Notification(
         id=made,
-        key=f"breaker/{notice.integration}",
+        key=BREAKER + notice.integration,
         kind=kind,
         severity=severity,
         title=plain(f"{notice.integration} {word}: {why}"),
@@ -84,7 +86,7 @@ def withdrawn(told: Withdrawal) -> Notification:
     ]
     return Notification(
         id=made,
-        key=f"breaker/{told.integration}",
+        key=BREAKER + told.integration,
         kind=Kind.RETRACTED,
         severity=Severity.INFO,
         title=plain(f"{told.integration} retracted: {finding.title}"),
@@ -117,7 +119,7 @@ def sight(told: Sight) -> Notification:
     ]
     return Notification(
         id=made,
-        key=f"sight/{told.chain}",
+        key=SIGHT + told.chain,
         kind=Kind.BLIND if told.blind else Kind.RECOVERED,
         severity=severity,
         title=plain(f"{told.chain} {word}: {told.reason}"),
@@ -141,7 +143,7 @@ def fees(told: Fees) -> Notification:
     lines = [title, "Advice only: no flag has changed, and none will for it.", *_links(told.links)]
     return Notification(
         id=made,
-        key=f"fees/{told.chain}",
+        key=FEES + told.chain,
         kind=Kind.FEES,
         severity=severity,
         title=plain(title),
@@ -173,6 +175,66 @@ def trial(at: float) -> Notification:
     )
 
 
+def taken_up(last: Notification, by: str, at: float, note: str = "") -> Notification:
+    """Somebody has taken an incident up, for those who were told of it. No flag and no hold has changed."""
+    who = plain(by, 100)
+    said = f'What they say: "{plain(note)}".' if note else ""
+    lines = (f"{who} has taken it up at {clock(at)}.", said, last.body)
+    return _news(last, Kind.TAKEN_UP, f"taken up by {who}", at, lines, {"by": who})
+
+
+def given_back(last: Notification, by: str, at: float, note: str = "") -> Notification:
+    """Nobody has it any more: an acknowledgement ran out, or a silence ended."""
+    who = plain(by, 100)
+    said = plain(note) or "the acknowledgement ended"
+    lines = (f"Nobody has it any more since {clock(at)}: {said} ({who}).", last.body)
+    return _news(last, Kind.GIVEN_BACK, "nobody has it any more", at, lines, {"by": who})
+
+
+def again(last: Notification, times: int, at: float) -> Notification:
+    """What stands and was taken up by nobody, once more: of the same kind, so that it is filed where it was."""
+    lines = (f"Told again ({times}): it stands since {clock(last.since)}, and nobody has taken it up.", last.body)
+    return _news(last, last.kind, "", at, lines, {"again": times})
+
+
+def _news(
+    last: Notification, kind: Kind, word: str, at: float, lines: Iterable[str], facts: dict[str, str | int | float | bool]
+) -> Notification:
+    """Something about an open incident that is no new state of it."""
+    return msgspec.structs.replace(
+        last,
+        id=notification_id(kind.value, last.id, at),
+        kind=kind,
+        title=plain(f"{word}: {last.title}") if word else last.title,
+        body=paragraphs("\n".join(line for line in lines if line)),
+        at=at,
+        facts=last.facts | facts,
+        earlier=(),
+    )
+
+
+def after_blindness(told: Notification) -> Notification:
+    """What was kept back while its chain was out of sight, and still stands."""
+    line = f"Kept back since {clock(told.at)}, while {told.labels.get('chain', 'its chain')} was out of sight; it still stands."
+    return msgspec.structs.replace(told, body=paragraphs(f"{line}\n{told.body}"), facts=told.facts | {"kept_back": True})
+
+
+def with_account(recovered: Notification, count: int, standing: int) -> Notification:
+    """The end of a blindness, with what was kept back meanwhile."""
+    line = f"Kept back meanwhile: {count} alerts; {standing} of their incidents still stand and follow. The journal has all."
+    facts = recovered.facts | {"kept_back": count, "standing": standing}
+    return msgspec.structs.replace(recovered, body=paragraphs(f"{recovered.body}\n{line}"), facts=facts)
+
+
+def calm(storm: Notification, at: float) -> Notification:
+    """The end of a storm."""
+    made = notification_id("calm", storm.id)
+    return msgspec.structs.replace(
+        storm, id=made, title="the storm is over: alerts are told one by one again", at=at, resolved=True,
+        body=f"Since {clock(at)} alerts are told one by one again. What was told together is on the page and in the journal.",
+    )  # fmt: skip
+
+
 def clock(at: float) -> str:
     """Unix seconds as UTC to the millisecond.
 
@@ -196,7 +258,7 @@ def number(value: str | float) -> str:
 
 
 def _facts(notice: Notice) -> dict[str, str | int | float | bool]:
-    return {
+    facts: dict[str, str | int | float | bool] = {
         "from": notice.before,
         "to": notice.after,
         "revision": notice.revision,
@@ -204,6 +266,7 @@ def _facts(notice: Notice) -> dict[str, str | int | float | bool]:
         "by": plain(notice.by),
         "shadow": notice.shadow,
     }
+    return facts | ({"page": plain(notice.page)} if notice.page else {})
 
 
 def _body(notice: Notice, kind: Kind, findings: tuple[Finding, ...]) -> Iterator[str]:

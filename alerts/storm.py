@@ -10,6 +10,9 @@ from alerts.base import RANK, Kind, Notification, notification_id
 from alerts.text import paragraphs, plain
 from detectors.base import Severity
 
+STORM = "storm"
+"""The key that all of a storm is told under."""
+
 WINDOW = 60.0
 """Seconds over which alerts are counted."""
 
@@ -73,7 +76,7 @@ class Storm:
         made = notification_id("storm", self._since, count, *(one.id for one in named))
         told = Notification(
             id=made,
-            key="storm",
+            key=STORM,
             kind=Kind.STORM,
             severity=worst,
             title=plain(f"storm: {count} further alerts, worst is {worst}: {held[0].title}"),

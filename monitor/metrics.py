@@ -134,6 +134,8 @@ STREAM_CLIENTS = _gauge("seawall_flag_clients", "Connected change-stream clients
 ADMIN_ACTIONS = _counter("seawall_admin_actions_total", "Operator actions by outcome.", "action", "outcome")
 
 ALERTS = _counter("seawall_alerts_total", "Notification attempts.", "receiver", "outcome")
+ALERT_REPLIES = _counter("seawall_alert_replies_total", "What receivers said of our alerts, by outcome.", "receiver", "outcome")
+ALERTS_KEPT_BACK = _counter("seawall_alerts_kept_back_total", "Alerts not told while their chain was out of sight.", "chain")
 OUTBOX_OLDEST = _gauge("seawall_alert_outbox_oldest_timestamp_seconds", "When the oldest of them was made; 0 if none.")
 OUTBOX_DEPTH = _gauge("seawall_alert_outbox_depth", "Notifications not yet delivered.")
 

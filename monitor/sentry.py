@@ -1,5 +1,6 @@
 """Errors go to Sentry without a secret in them: node keys, tokens and passwords are cut out of every event before it leaves."""
 
+import asyncio
 import re
 import sys
 import warnings
@@ -10,6 +11,9 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 REDACTED = "[redacted]"
 LONGEST = 8_192
 """Characters kept of one text. Cut after scrubbing: the SDK's own, earlier cut could leave half a key that nobody recognises."""
+
+CHECK_IN_EVERY = 60.0
+"""Seconds between two check-ins."""
 
 _UNCUT = 1_000_000
 _SHORTEST = 4
@@ -67,6 +71,22 @@ def start(dsn: str | None, environment: str, release: str, secrets: Iterable[str
             shutdown_timeout=2,
         )
     return True
+
+
+async def check_in(slug: str, every: float, well: Callable[[], bool]) -> None:
+    """Tell Sentry's cron monitor `slug`, which this makes, every so many seconds whether we are well; it says so when we do not.
+
+    Runs until cancelled. Never blocks: a thread of the SDK sends.
+    """
+    from sentry_sdk.crons import capture_checkin  # noqa: PLC0415 — as in start
+    from sentry_sdk.crons.consts import MonitorStatus  # noqa: PLC0415
+
+    minutes = max(1, round(every / 60))
+    schedule: Any = {"type": "interval", "value": minutes, "unit": "minute"}
+    config: Any = {"schedule": schedule, "checkin_margin": 2 * minutes, "failure_issue_threshold": 1, "recovery_threshold": 1}
+    while True:
+        capture_checkin(monitor_slug=slug, status=MonitorStatus.OK if well() else MonitorStatus.ERROR, monitor_config=config)
+        await asyncio.sleep(every)
 
 
 def report(error: BaseException) -> None:

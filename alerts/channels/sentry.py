@@ -4,9 +4,10 @@ A client of its own, so that alerts may go to another project than the daemon's 
 """
 
 import asyncio
+import importlib.metadata
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from alerts.base import Channel, DeliveryFailed, Notification
+from alerts.base import Channel, DeliveryFailed, Kind, Notification
 from alerts.render import clock
 from alerts.text import plain
 
@@ -32,6 +33,8 @@ class Sentry(Channel):
 
     async def send(self, notification: Notification) -> str | None:
         """Hand the event over and wait until it has left. Raises DeliveryFailed when it did not in time."""
+        if notification.kind in {Kind.TAKEN_UP, Kind.GIVEN_BACK}:
+            return "nothing to tell: no event of its own"
         client = self._opened()
         made = client.capture_event(event(notification, self._environment))
         left = await asyncio.to_thread(_flushed, client)
@@ -50,7 +53,8 @@ class Sentry(Channel):
             import sentry_sdk  # noqa: PLC0415 - only where it is used: starting is not to wait for it
 
             self._client = sentry_sdk.Client(
-                dsn=self._dsn, environment=self._environment, default_integrations=False, auto_enabling_integrations=False,
+                dsn=self._dsn, environment=self._environment, release=f"seawall@{importlib.metadata.version('seawall')}",
+                default_integrations=False, auto_enabling_integrations=False,
                 send_client_reports=False, include_local_variables=False, max_breadcrumbs=0,
                 server_name="",
             )  # fmt: skip

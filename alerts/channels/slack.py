@@ -4,6 +4,7 @@ Texts are `plain_text` blocks, which Slack neither links nor lets mention anyone
 (`&`, `<`, `>`). https://docs.slack.dev/reference/methods/chat.postMessage
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import msgspec
@@ -12,7 +13,7 @@ from alerts.base import Channel, DeliveryFailed, Notification
 from alerts.http import TIMEOUT, Poster
 from alerts.text import escaped, plain
 
-API = "https://slack.com/api"
+API, _REMARK = "https://slack.com/api", "message "
 MOST_HEADER, MOST_SECTION, MOST_TEXT = 150, 3000, 4000
 KEPT = 1000
 """Incidents whose message is remembered."""
@@ -60,7 +61,11 @@ class Slack(Channel):
             await self._call("chat.postMessage", thread(notification, self._channel, known))
         if notification.resolved:
             self._messages.pop(notification.incident, None)
-        return f"message {plain(known, 40)}"
+        return f"{_REMARK}{plain(known, 40)}"
+
+    def recall(self, remarks: Mapping[str, str]) -> None:
+        """Go on editing an incident's message after a restart."""
+        self._messages = {incident: remark.removeprefix(_REMARK) for incident, remark in remarks.items()} | self._messages
 
     async def close(self) -> None:
         """Close the session."""
@@ -107,13 +112,8 @@ def message(notification: Notification, channel: str) -> dict[str, object]:
 def thread(notification: Notification, channel: str, ts: str) -> dict[str, object]:
     """A line of the incident's history."""
     block = {"type": "section", "text": _text(notification.body or notification.title, MOST_SECTION)}
-    return {
-        "channel": channel,
-        "thread_ts": ts,
-        "text": escaped(notification.title)[:MOST_TEXT],
-        "blocks": [block],
-        "mrkdwn": False,
-    }
+    text = escaped(notification.title)[:MOST_TEXT]
+    return {"channel": channel, "thread_ts": ts, "text": text, "blocks": [block], "mrkdwn": False}
 
 
 def _text(text: str, most: int) -> dict[str, object]:

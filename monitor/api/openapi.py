@@ -21,13 +21,15 @@ _REFUSED = ("400", "404", "413", "503")
 """What any route may refuse with: a question it does not understand, nothing there, too much, not now."""
 _GUARDED = ("401", "403", "409", "412", "428", "429")
 """What else the admin listener may: no token that counts, not its scope, a race, no If-Match, too often."""
+_SIGNED = ("401", "429")
+"""What else a route without a token may, where the body must be signed."""
 
 
 class Route(msgspec.Struct, frozen=True):
     """One of them. `path` is aiohttp's; `body` is what must be sent, `query` what may be asked; `scope` the token's, on admin.
 
     `answers` is the type of a 200, None for any object; `media` its content type. `tagged`: a 304 is possible. `accepted`: a
-    second person may have to approve (202). `open_body`: any JSON object is taken.
+    second person may have to approve (202). `open_body`: any JSON object is taken; `signed`: only from who signed it.
     """
 
     method: str
@@ -41,6 +43,7 @@ class Route(msgspec.Struct, frozen=True):
     tagged: bool = False
     accepted: bool = False
     open_body: bool = False
+    signed: bool = False
 
     def defined(self) -> web.RouteDef:
         """As aiohttp takes it."""
@@ -99,7 +102,7 @@ def _operation(route: Route, components: dict[str, Any]) -> dict[str, Any]:
         answers["202"] = {"description": "A second person must approve.", "content": {"application/json": waits}}
     refused = {"$ref": _REF.format(name="Problem")}
     media = ("application/problem+json", "application/json")  # OFREP's own errors, and a health that is none, are plain JSON
-    for status in (*_REFUSED, *(_GUARDED if route.scope else ())):
+    for status in (*_REFUSED, *(_GUARDED if route.scope else ()), *(_SIGNED if route.signed else ())):
         answers[status] = {"description": "What is wrong.", "content": {kind: {"schema": refused} for kind in media}}
     made: dict[str, Any] = {"summary": told[:120], "operationId": _name(route), "parameters": parts, "responses": answers}
     if route.body is not None or route.open_body:

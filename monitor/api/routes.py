@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from alerts.window import Window
-from monitor.api import audit, flagd, flags, health, live, ofrep, openapi, operators, page, reconciling, reload, views
+from monitor.api import audit, flagd, flags, health, live, ofrep, openapi, operators, page, reconciling, reload, replies, views
 from monitor.api import gas as fees
 from monitor.api.openapi import Route
 from monitor.breaker.flags import Flag
@@ -65,7 +65,8 @@ ADMIN = (
 )  # fmt: skip
 RELOAD = Route("POST", "/-/reload", reload.reload, scope="reload")
 AUDIT = Route("GET", "/v1/audit", audit.audit, scope="audit")
-"""The admin listener's; the last two only where there is something to reload, and a journal to read."""
+REPLY = Route("POST", "/v1/replies/{receiver}", replies.reply, open_body=True, signed=True)
+"""The admin listener's; the last three only where there is something to reload, a journal to read, a pager to be replied to."""
 
 SHOWN = (Flag,)
 """Types that answers hold, named in the document though no route has them as its whole answer."""
@@ -79,5 +80,5 @@ async def document(_: web.Request) -> web.Response:
 OPENAPI = Route("GET", "/openapi.json", document)
 """On both listeners."""
 
-EVERY = (*READ, *ADMIN, RELOAD, AUDIT, OPENAPI)
+EVERY = (*READ, *ADMIN, RELOAD, AUDIT, REPLY, OPENAPI)
 DOCUMENT = openapi.document(EVERY, SHOWN)

@@ -148,7 +148,7 @@ async def incidents(request: web.Request) -> web.Response:
     breakers, seen = sources.breakers(), sources.sightings()
     newest = reversed(list(sources.made()))
     shown = [told(one, breakers.get(n := one.decision.integration) or Breaker(integration=n), seen) for one in newest]
-    return _json({"incidents": shown})
+    return _json({"incidents": [one | {"acknowledged": sources.taken_up(str(one["id"]))} for one in shown]})
 
 
 def _found(request: web.Request) -> dict[str, object] | None:
@@ -164,7 +164,10 @@ def _unknown(request: web.Request) -> web.Response:
 async def incident(request: web.Request) -> web.Response:
     """`GET /v1/incidents/{id}`: by the decision's id, or by a finding's."""
     found = _found(request)
-    return _unknown(request) if found is None else _json(found | {"timing": request.app[SOURCES].timing(str(found["id"]))})
+    if found is None:
+        return _unknown(request)
+    sources, key = request.app[SOURCES], str(found["id"])
+    return _json(found | {"timing": sources.timing(key), "acknowledged": sources.taken_up(key)})
 
 
 async def tree(request: web.Request) -> web.Response:

@@ -178,6 +178,11 @@ class FlagBoard:
         self._evaluate(self.specs)
         return True
 
+    def blindness(self, integration: str) -> str:
+        """Why what this integration stands on cannot be seen now, whatever its flag says; empty when it can."""
+        spec = self.specs.get(integration)
+        return "" if spec is None else self._blind(spec, time.monotonic(), time.time())
+
     def internal(self, integration: str) -> Flag:
         """The flag of one that is ours alone, evaluated now; no other door has it."""
         return self._flag(self._inner[integration], time.monotonic(), time.time())

@@ -5,7 +5,7 @@ pages everybody. A service pauses, and releases only what it ordered itself.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -79,6 +79,8 @@ class Orders:
         self.desk = desk
         for name in desk.board.specs:
             metrics.TIME_TO_ACKNOWLEDGE.labels(name)  # nothing acknowledged is a figure too
+        self.taken_up: Callable[[Acknowledged], None] = lambda _: None
+        """Told of every acknowledgement that stands, also when a later one came to nothing."""
         self.members = {name: Member() for name in desk.board.specs} | dict(members or {})
 
     def inside(self, scope: str) -> list[str]:
@@ -147,22 +149,27 @@ class Orders:
         await self._carry_out([request.integration], wanted, "", "")
         return request.integration
 
-    async def acknowledge(self, incident: str, order: Order, note: str = "") -> Acknowledged:
+    async def acknowledge(self, incident: str, order: Order, note: str = "", via: str = "") -> Acknowledged:
         """Say that somebody has taken up an incident, by the id of its decision or of a finding; the first who does counts.
 
-        A pager that is told of it elsewhere calls this in the person's name. Raises NoSuchIncidentError, JournalError.
+        A pager that is told of it elsewhere calls this in the person's name, `via` the receiver. Raises NoSuchIncidentError,
+        JournalError.
         """
         made = next((one for one in self.desk.made if _about(one.decision, incident)), None)
         if made is None:
             raise NoSuchIncidentError(f"unknown incident {incident!r}: GET /v1/incidents lists the newest")
         key, timings = made.decision.id, self.desk.timings
         if (first := timings.taken_up(key)) is not None:
+            self.taken_up(first)
             return first
-        news = Acknowledged(incident=key, integration=made.decision.integration, at=time.time(), by=order.by, note=note)
+        now = time.time()
+        news = Acknowledged(incident=key, integration=made.decision.integration, at=now, by=order.by, note=note, via=via)
         await self.desk.note(news.kind, news, news.at, news.by)
         if (paused := timings.of(key)) is not None:
             metrics.TIME_TO_ACKNOWLEDGE.labels(news.integration).observe(max(0.0, news.at - paused.readable_at))
-        return timings.taken_up(key) or news
+        first = timings.taken_up(key) or news
+        self.taken_up(first)
+        return first
 
     def waiting(self) -> list[Request]:
         """The requests that may still be approved."""

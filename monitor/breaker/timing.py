@@ -35,6 +35,20 @@ class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
     at: float
     by: str
     note: str = ""
+    via: str = ""
+    """The receiver that told us of it; empty for one that was given here."""
+
+
+class GivenBack(msgspec.Struct, frozen=True, kw_only=True):
+    """Whoever had taken up an incident has it no more: their pager says that the acknowledgement or the silence ended."""
+
+    kind: ClassVar[str] = "unacknowledged"
+
+    incident: str
+    integration: str
+    at: float
+    by: str
+    note: str = ""
 
 
 class Timings:
@@ -75,6 +89,10 @@ class Timings:
         """Somebody took it up; the first counts."""
         self._acknowledged.setdefault(news.incident, news)
         _bound(self._acknowledged)
+
+    def given_back(self, news: GivenBack) -> None:
+        """Nobody has it any more; whoever takes it up next is the first."""
+        self._acknowledged.pop(news.incident, None)
 
     def remember(self, decision: str, timing: Timing) -> None:
         """The times of a pause, perhaps of an earlier life."""

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import typer
 
 from monitor.cli import daemon
+from monitor.cli.waiting import bar
 from monitor.errors import SeawallError
 
 Url = Annotated[str | None, typer.Option("--url", help="The daemon's read address; also SEAWALL_URL.", metavar="URL")]
@@ -52,21 +53,27 @@ def _of_journal(path: Path, which: str) -> dict[str, Any]:
     from monitor.breaker.desk import Made
     from monitor.breaker.fold import Fold, Noted
     from monitor.breaker.holds import Decision
+    from monitor.breaker.timing import Acknowledged, GivenBack, Timings
     from monitor.journal.copies import records_of
 
-    fold, made, notes = Fold({}), list[Made](), dict[str, Noted]()
-    with records_of(path) as records:
+    fold, made, notes, timings = Fold({}), list[Made](), dict[str, Noted](), Timings()
+    with bar("reading the journal", None) as advance, records_of(path) as records:
         for record in records:
+            advance()
             decision = fold.apply_record(record.kind, record.body, record.sequence)
             if isinstance(decision, Decision):
                 made.append(Made(decision, fold.breaker(decision.integration), record.sequence))
             elif record.kind == Noted.kind:
                 one = record.read(Noted)
                 notes[one.finding.id] = one
+            elif record.kind == Acknowledged.kind:
+                timings.acknowledged(record.read(Acknowledged))
+            elif record.kind == GivenBack.kind:
+                timings.given_back(record.read(GivenBack))
     found = look_up(which, made, fold.breakers, fold.sightings)
     if found is None and (note := notes.get(which)) is not None:
         found = noted(note.finding, fold.breaker(note.integration), fold.sightings)
     if found is None:
         raise SeawallError(f"explain {which}: no decision and no finding of that id in {path}")
-    plain: dict[str, Any] = msgspec.to_builtins(found)
+    plain: dict[str, Any] = msgspec.to_builtins(found | {"acknowledged": timings.taken_up(str(found["id"]))})
     return plain

@@ -59,6 +59,9 @@ def _times(incident: Facts, findings: Sequence[Facts], sightings: Facts) -> Iter
         shown = min(float(one["shown_at"]) for one in seen)
         yield _line("shown", f"{clock(shown)}, {1000 * max(0.0, shown - first):.0f} ms after it was seen")
     yield _line("decided", f"{clock(float(incident['at']))}, on the event as it was seen")
+    if taken := incident.get("acknowledged"):
+        said = f": {taken['note']}" if taken.get("note") else ""
+        yield _line("taken up", f"{clock(float(taken['at']))} by {taken['by']}{said}")
 
 
 def _finding(finding: Facts, now: Facts) -> Iterator[Text]:

@@ -272,6 +272,8 @@ class Alerts(Part, frozen=True, kw_only=True):
     routes: tuple[Route, ...] = ()
     otherwise: tuple[str, ...] | None = None
     runbooks: Annotated[str, Meta(description="Where docs/runbooks is served: alerts then link to their page.")] = ""
+    dashboards: Annotated[str, Meta(description="Where Grafana is: alerts then link to their dashboard.")] = ""
+    repeat: Annotated[Seconds | None, Meta(description="A critical alert nobody takes up is told again after so long.")] = None
     calm: Annotated[Count, Meta(description="Alerts told one by one within a minute; a storm beyond is told together.")] = 10
     receivers: Mapping[Id, Receiver] = {}
 
@@ -331,6 +333,7 @@ class Sentry(Part, frozen=True, kw_only=True):
 
     dsn: Secret
     environment: str = "production"
+    monitor: Annotated[Id | None, Meta(description="A cron monitor there: Seawall makes it and checks in every minute.")] = None
 
 
 class Log(Part, frozen=True, kw_only=True):

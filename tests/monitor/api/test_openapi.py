@@ -14,7 +14,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
 from monitor.api.openapi import bare
-from monitor.api.routes import ADMIN, AUDIT, DOCUMENT, EVERY, OPENAPI, READ, RELOAD
+from monitor.api.routes import ADMIN, AUDIT, DOCUMENT, EVERY, OPENAPI, READ, RELOAD, REPLY
 from tests.monitor.api.conftest import SECRET, Doors, doors_with
 
 EXAMPLES = 8
@@ -56,7 +56,7 @@ def test_the_document_is_openapi_and_names_every_route_of_both_listeners() -> No
     validate(document)
     told = {(method.upper(), path) for path, operations in document["paths"].items() for method in operations}
     assert told == {(route.method, bare(route.path)) for route in EVERY}
-    assert len(told) == len(EVERY) == len(READ) + len(ADMIN) + len((RELOAD, AUDIT, OPENAPI))
+    assert len(told) == len(EVERY) == len(READ) + len(ADMIN) + len((RELOAD, AUDIT, REPLY, OPENAPI))
     guarded = {path for path, operations in document["paths"].items() for one in operations.values() if "security" in one}
     assert guarded == {bare(route.path) for route in (*ADMIN, RELOAD, AUDIT)}
 
