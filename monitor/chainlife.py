@@ -251,8 +251,11 @@ class ChainLife:
             judges=capabilities.judges,
             snapshot_every=chain.snapshot_every,
         )
-        near = watch.arrivals.attention.near
-        watch.arrivals.reruns = Reruns(nodes.traces, contexts, self.judging, watch.newest, self.watched, self.trusted, near)
+        if chain.reruns.enabled:
+            watch.arrivals.reruns = Reruns(
+                nodes.traces, contexts, self.judging, watch.newest, self.watched, self.trusted, watch.arrivals.attention.near,
+                rate=chain.reruns.rate,
+            )  # fmt: skip
         if self.traits.l1_fee:
             asker = Evm(nodes.requests, chain=chain.id, pinned=capabilities.pinned)
             watch.l1_fee = L1Fee(asker, watch.newest, self.traits.l1_fee)

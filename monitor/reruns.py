@@ -12,13 +12,13 @@ from typing import Any
 import msgspec
 import structlog
 
-from detectors.events import Position, Stage, Transaction
+from detectors.events import Position, Stage, Transaction, Unjudged
 from detectors.execution import Execution
-from detectors.execution.reruns import Rerun, outcome
+from detectors.execution.reruns import Outcome, Rerun, outcome
 from monitor import metrics
 from monitor.chains.rpc import Ask
 from monitor.feeds.contexts import Contexts
-from monitor.feeds.environments import Environment, environments, names
+from monitor.feeds.environments import Environment, Names, environments, names
 from monitor.feeds.executions import Executions
 from monitor.feeds.tracing import Caller
 from monitor.judging import Judging
@@ -27,7 +27,7 @@ from monitor.newest import Newest
 log = structlog.get_logger()
 
 A_SECOND = 4.0
-"""Transactions rerun in a second at most: each costs the node a trace per environment."""
+"""Transactions rerun in a second at most, unless configured: each costs the node a trace per environment."""
 
 WAITING = 64
 """That may wait; beyond, the oldest is passed over."""
@@ -70,7 +70,7 @@ class Under:
 
 
 class Reruns:
-    """One chain's. `watched` and `trusted` contracts hide from nobody; `near`: may this transaction touch a watched one?"""
+    """One chain's, `rate` a second. `watched` and `trusted` contracts hide from nobody; `near`: may it touch a watched one?"""
 
     def __init__(
         self,
@@ -81,8 +81,10 @@ class Reruns:
         watched: frozenset[str],
         trusted: frozenset[str],
         near: Callable[[Transaction], bool],
+        rate: float = A_SECOND,
     ) -> None:
         self.chain = newest.chain
+        self._pause = 1 / rate
         self._rpc = rpc
         self._under = Under(rpc)
         self._executions = Executions(self._under, self.chain, contexts)
@@ -106,7 +108,7 @@ class Reruns:
 
     async def run(self) -> None:
         """Run again what was offered, until cancelled; the newest first, as blocks come for the older ones."""
-        named: tuple[str, str, str] | None = None
+        named: Names | None = None
         while True:
             await self._some.wait()
             if named is None:
@@ -123,18 +125,16 @@ class Reruns:
                     metrics.RERUNS.labels(self.chain, "passed over").inc()
                     continue
                 metrics.RERUNS.labels(self.chain, await self._again(tx, first, head, before, named)).inc()
-                await asyncio.sleep(max(0.0, 1 / A_SECOND - (time.monotonic() - began)))
+                await asyncio.sleep(max(0.0, self._pause - (time.monotonic() - began)))
             self._some.clear()
 
-    async def _again(
-        self, tx: Transaction, first: Execution, head: Position, before: Sequence[Transaction], named: tuple[str, str, str]
-    ) -> str:
+    async def _again(self, tx: Transaction, first: Execution, head: Position, before: Sequence[Transaction], named: Names) -> str:
         """Each environment in turn. What differs is judged: the difference, and the other run for what it shows."""
         plain = outcome(first, self._watched)
         ended = "same"
         for environment in environments(tx, head, self._newest.base_fee, time.time(), named):
             self._under.environment = environment
-            found = await self._executions.simulate(tx, head, before)
+            found = await self._twice(tx, head, before, plain)
             if not isinstance(found, Execution):
                 ended = "unjudged" if ended == "same" else ended
                 continue
@@ -150,6 +150,18 @@ class Reruns:
             if await self._trips(found, head, tx, before):
                 break
         return ended
+
+    async def _twice(
+        self, tx: Transaction, head: Position, before: Sequence[Transaction], plain: Outcome
+    ) -> Execution | Unjudged:  # fmt: skip
+        """A run in the environment of the moment; one that came to something else is run again, and the second counts.
+
+        A node that takes a block in at that very moment may answer from the state behind it.
+        """
+        found = await self._executions.simulate(tx, head, before)
+        if isinstance(found, Execution) and outcome(found, self._watched) != plain:
+            return await self._executions.simulate(tx, head, before)
+        return found
 
     async def _trips(self, found: Execution, head: Position, tx: Transaction, before: Sequence[Transaction]) -> bool:
         """Judge the other run as if it were the first, its storage order too where that is wanted. Does it stop anything?"""

@@ -120,6 +120,13 @@ class GasConfig(Part, frozen=True, kw_only=True):
     blobs: Annotated[tuple[BlobRules, ...], Meta(description="Blob schedule, oldest first; empty: Ethereum mainnet's.")] = ()
 
 
+class RerunsConfig(Part, frozen=True, kw_only=True):
+    """What looks harmless is run again as a builder would have it, for contracts that behave while they are simulated."""
+
+    enabled: Annotated[bool, Meta(description="Run near transactions with foreign code in them again.")] = True
+    rate: Annotated[float, Meta(gt=0, le=100, description="Transactions run again in a second at most, two traces each.")] = 4.0
+
+
 class ChainConfig(Part, frozen=True, kw_only=True):
     """A chain, and when we count as blind on it."""
 
@@ -144,6 +151,7 @@ class ChainConfig(Part, frozen=True, kw_only=True):
     checkpoint: Annotated[Checkpoint | None, Meta(description="A block that every node must have, or it is refused.")] = None
     snapshot_every: Annotated[Count, Meta(description="Blocks between snapshots of detector state.")] = 100
     gas: GasConfig = msgspec.field(default_factory=GasConfig)
+    reruns: RerunsConfig = msgspec.field(default_factory=RerunsConfig)
 
     @property
     def pinned(self) -> tuple[int, str] | None:

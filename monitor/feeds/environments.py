@@ -5,6 +5,7 @@ A node simulates with no builder, no gas price and yesterday's block; a contract
 
 import hashlib
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -14,10 +15,22 @@ from monitor.feeds.tracing import Caller
 
 ASKED_WITHIN = 2.0
 
-NAMES = (("feeRecipient", "prevRandao", "baseFeePerGas"), ("coinbase", "random", "baseFee"))
+
+class Names(NamedTuple):
+    """What a node calls the fields of a block. `hashes`: the hashes of earlier blocks, "" where it lets nobody set them."""
+
+    builder: str
+    chance: str
+    fee: str
+    hashes: str = ""
+
+
+HASHES = "blockHash"
+NAMES = (Names("feeRecipient", "prevRandao", "baseFeePerGas"), Names("coinbase", "random", "baseFee"))
 """What nodes call them, the newer first."""
 
 _PROBED = "0x" + "0e" * 20
+_ALL = (1 << 256) - 1
 _TELLS_COINBASE = "0x4160005260206000f3"
 
 
@@ -25,16 +38,17 @@ class Environment(msgspec.Struct, frozen=True):
     """`block` overrides the block's fields, `call` the transaction's; `name` is for people."""
 
     name: str
-    block: Mapping[str, str]
+    block: Mapping[str, str | Mapping[str, str]]
     call: Mapping[str, str]
 
 
-async def names(rpc: Caller, head: Position) -> tuple[str, str, str] | None:
+async def names(rpc: Caller, head: Position) -> Names | None:
     """What this node calls the fields of a block; None where it does not let them be set. Raises nothing a node can cause."""
-    for found in NAMES:
+    for found in (*(one._replace(hashes=HASHES) for one in NAMES), *NAMES):
+        past = {found.hashes: {str(max(head.height - 1, 0)): head.id}} if found.hashes else {}
         options = {
             "tracer": "callTracer",
-            "blockOverrides": {found[0]: _PROBED},
+            "blockOverrides": {found.builder: _PROBED, **past},
             "stateOverrides": {_PROBED: {"code": _TELLS_COINBASE}},
         }
         try:
@@ -47,18 +61,23 @@ async def names(rpc: Caller, head: Position) -> tuple[str, str, str] | None:
     return None
 
 
-def environments(tx: Transaction, head: Position, base_fee: int, now: float, named: tuple[str, str, str]) -> list[Environment]:
+def environments(tx: Transaction, head: Position, base_fee: int, now: float, named: Names) -> list[Environment]:
     """The next block as a builder would make it, and one after it in which every bit that code might look at is another.
+
+    The hash of the block before is the head's in the one, and has every bit turned in the other; the gas that is left is what the
+    transaction brings, and half as much again (less would have honest calls run out).
 
     >>> tx = Transaction(chain="eip155:1", at=0.0, id="0x1", sender="0xa", to=None, value=0, input="0x", nonce=0, gas=1,
     ...                  max_fee=9)
-    >>> one, two = environments(tx, Position(5, "0xhead"), 7, 1000.0, NAMES[0])
+    >>> one, two = environments(tx, Position(5, "0x" + "1f" * 32), 7, 1000.0, NAMES[0])
     >>> [int(env.block["number"], 16) for env in (one, two)], [int(env.block["time"], 16) % 2 for env in (one, two)]
     ([6, 7], [0, 1])
     """
-    builder, chance, fee = named
+    builder, chance, fee, hashes = named
     seed = hashlib.sha256(f"{head.id}{tx.id}".encode()).digest()
     other = bytes(255 - byte for byte in seed)
+    past = {str(head.height): head.id}
+    turned = {str(head.height + 1): f"0x{int(head.id, 16) ^ _ALL:064x}"}
     soon = int(now) + 12 + int(now) % 2
     price = {"gasPrice": hex(tx.max_fee)}
     least = min(base_fee, tx.max_fee)
@@ -67,7 +86,7 @@ def environments(tx: Transaction, head: Position, base_fee: int, now: float, nam
             "the next block",
             {
                 builder: "0x" + seed[:20].hex(), chance: "0x" + seed.hex(), fee: hex(least),
-                "number": hex(head.height + 1), "time": hex(soon),
+                "number": hex(head.height + 1), "time": hex(soon), **({hashes: past} if hashes else {}),
             },
             price,
         ),
@@ -75,7 +94,7 @@ def environments(tx: Transaction, head: Position, base_fee: int, now: float, nam
             "another builder and a later clock",
             {
                 builder: "0x" + other[:20].hex(), chance: "0x" + other.hex(), fee: hex(max(least - least // 8, 0)),
-                "number": hex(head.height + 2), "time": hex(soon + 13),
+                "number": hex(head.height + 2), "time": hex(soon + 13), **({hashes: past | turned} if hashes else {}),
             },
             price | {"gas": hex(tx.gas + tx.gas // 2)},
         ),

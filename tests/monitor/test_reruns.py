@@ -20,7 +20,16 @@ def shy(bank: str, look: str) -> str:
     return deployer(code(head, "60", bytes([target]), "57", "00", "5b", invoke(bank, gas=200_000), "00"))
 
 
-@pytest.mark.parametrize("look", ["41", "3a"], ids=["block.coinbase", "tx.gasprice"])
+LOOKS = {
+    "block.coinbase": "41",
+    "tx.gasprice": "3a",
+    "a bit of the blockhash": "43600190034060011660203518",
+    "gasleft": "62124f805a11",
+}
+"""What a contract may look at: something that is zero in a simulation, chance, or whether there is gas to spare."""
+
+
+@pytest.mark.parametrize("look", list(LOOKS.values()), ids=list(LOOKS))
 async def test_a_theft_that_hides_from_the_simulation_is_seen_and_paused_while_it_is_pending(tmp_path: Path, look: str) -> None:
     async with await Anvil.start("--no-mining") as anvil, HttpNode(anvil.http) as node:
         me = (await node.call("eth_accounts", []))[0]
@@ -37,7 +46,8 @@ async def test_a_theft_that_hides_from_the_simulation_is_seen_and_paused_while_i
         async with Daemon(tmp_path, settings(tmp_path, anvil.ws, watch=bank, blind_after="60s")) as daemon:
             await node.call("evm_mine", [])
             await daemon.until("run")
-            data = "0x" + bank[2:].rjust(64, "0")  # it names its victim, so it is near
+            parent = (await node.call("eth_getBlockByNumber", ["latest", False]))["parentHash"]
+            data = "0x" + bank[2:].rjust(64, "0") + f"{int(parent, 16) & 1:064x}"  # it names its victim, so it is near
             await node.call("eth_sendTransaction", [{"from": me, "to": thief, "data": data, "gas": "0x100000"}])
             await daemon.metric("seawall_reruns_total", 'outcome="differs"', least=1, within=15)
             await daemon.metric("seawall_signals_total", 'detector="evasion"', least=1)
@@ -63,3 +73,21 @@ async def test_a_contract_that_does_the_same_everywhere_is_left_in_peace(tmp_pat
             await daemon.metric("seawall_reruns_total", 'outcome="same"', least=1, within=15)
             assert await daemon.metric("seawall_signals_total", 'detector="evasion"') == 0
             assert (await daemon.flag() or {})["state"] == "run"
+
+
+async def test_switched_off_nothing_is_run_twice(tmp_path: Path) -> None:
+    async with await Anvil.start("--no-mining") as anvil, HttpNode(anvil.http) as node:
+        me = (await node.call("eth_accounts", []))[0]
+        tx = await node.call("eth_sendTransaction", [{"from": me, "data": deployer(code("41", "00")), "gas": "0x200000"}])
+        await node.call("evm_mine", [])
+        contract = (await node.call("eth_getTransactionReceipt", [tx]))["contractAddress"]
+        config = settings(tmp_path, anvil.ws, blind_after="60s")
+        config["chains"]["test"]["reruns"] = {"enabled": False}
+        async with Daemon(tmp_path, config) as daemon:
+            await node.call("evm_mine", [])
+            await daemon.until("run")
+            data = "0x" + config["integrations"]["vault"]["contracts"][0]["address"][2:].rjust(64, "0")
+            await node.call("eth_sendTransaction", [{"from": me, "to": contract, "data": data, "gas": "0x100000"}])
+            await daemon.metric("seawall_events_total", 'kind="Execution"', least=1, within=15)
+            assert await daemon.metric("seawall_reruns_total") == 0
+            assert await daemon.metric("seawall_chain_capability", 'capability="environments"') == 0
