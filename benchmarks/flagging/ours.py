@@ -13,6 +13,7 @@ from detectors.events import Position
 from monitor.api.server import Listener, read_app
 from monitor.api.views import Sources
 from monitor.breaker.flags import FlagBoard, Spec
+from monitor.loop import fair
 
 CHAIN = "eip155:1"
 FLAGS = tuple(f"pool-{number}" for number in range(10))
@@ -46,4 +47,5 @@ async def _live(board: FlagBoard) -> None:
 
 if __name__ == "__main__":
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    asyncio.run(main())
+    with asyncio.Runner(loop_factory=fair) as runner:
+        runner.run(main())

@@ -32,6 +32,7 @@ def run(
     import gc
 
     from monitor.config import load
+    from monitor.loop import fair
     from monitor.opening import Opening
 
     loaded = load(config)
@@ -55,7 +56,8 @@ def run(
                 gc.freeze()  # what the start made lives on; later collections need not look at it
                 await seawall.take_over(opened)
 
-    asyncio.run(live())
+    with asyncio.Runner(loop_factory=fair) as runner:
+        runner.run(live())
 
 
 def _load_the_rest() -> None:
