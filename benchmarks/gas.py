@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.backtest.cold import cold_report
+from benchmarks.backtest.held import held_report
 from benchmarks.backtest.page import page, picture
 from benchmarks.backtest.today import BLOBS_EVERY, blob_report, today_like
 from detectors.gas.features import Header
@@ -62,7 +63,7 @@ def main() -> None:
         "command": "python -m benchmarks.gas" + " --full" * given.full, "day": time.strftime("%Y-%m-%d", time.gmtime()),
         "mainnet": mainnet.report, **took, "answer_ms": mainnet.latency,
         "today": today.report["seawall"], "blobs": rounded(blob_report(blobs, today.sampled)),
-        "cold": rounded(cold_report(headers)),
+        "cold": rounded(cold_report(headers)), "held": held_report(headers),
     }  # fmt: skip
     sys.stdout.write(json.dumps(report) + "\n")
     if given.write:

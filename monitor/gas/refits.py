@@ -31,11 +31,16 @@ AGAIN_AFTER = 50
 
 
 class Tail(msgspec.Struct, frozen=True):
-    """The newest rows, which may not be in the memory yet, as they go into a snapshot."""
+    """The newest rows, which may not be in the memory yet, as they go into a snapshot: packed, since the loop waits for it."""
 
-    headers: list[Header]
+    headers: bytes
     vectors: NDArray[np.float32]
-    x: list[float]
+    x: Vector
+
+    def rows(self) -> list[Row]:
+        """As they came."""
+        headers = msgspec.msgpack.decode(self.headers, type=list[Header])
+        return list(zip(headers, self.vectors, self.x.tolist(), strict=True))
 
 
 def after(count: int) -> int:
@@ -64,7 +69,7 @@ class Refits:
         self._adopted = adopted
         self._memory = memory
         self._clock = clock
-        self._rows: list[Row] = [] if tail is None else list(zip(tail.headers, tail.vectors, tail.x, strict=True))
+        self._rows: list[Row] = [] if tail is None else tail.rows()
         # What is in no memory yet: rows here, rows on their way, rows that may still be reverted.
         self._tail: deque[Row] = deque(self._rows, maxlen=2 * (HANDED + PIECE + DEEP))
         self._count = len(self._rows)
@@ -84,7 +89,8 @@ class Refits:
         """For the next life; None while there is nothing."""
         if not self._tail:
             return None
-        return Tail([row[0] for row in self._tail], np.stack([row[1] for row in self._tail]), [row[2] for row in self._tail])
+        headers, vectors, x = zip(*self._tail, strict=True)
+        return Tail(msgspec.msgpack.encode(headers), np.stack(vectors), np.array(x))
 
     def add(self, header: Header, vector: Vector, x: float) -> None:
         """The newest row; a number seen before replaces it and those above."""
