@@ -16,7 +16,7 @@ import structlog
 
 from detectors.events import Gap, Position, Stage, Transaction, Unjudged
 from detectors.execution import Execution
-from monitor import metrics
+from monitor import metrics, spans
 from monitor.afresh import Afresh
 from monitor.asking import Asking, Connection
 from monitor.attention import Attention
@@ -106,6 +106,8 @@ class Arrivals:
         self._excused: Counter[str] = Counter()
         """How often by another's."""
         self._flying: set[str] = set()
+        self._urgent: set[str] = set()
+        """Of those in flight, which may touch a watched contract."""
         self._retry: set[str] = set()
         """Of those in flight, which are to be offered again as soon as they are done."""
         self._repeated: set[str] = set()
@@ -124,6 +126,11 @@ class Arrivals:
     def waiting(self) -> int:
         """Pending transactions that wait to be simulated."""
         return self._turns.size
+
+    @property
+    def urgent(self) -> bool:
+        """Is a verdict being made on something that may touch a watched contract?"""
+        return bool(self._urgent) or self._turns.waits(Kind.NEAR)
 
     def mined(self, transactions: Sequence[str], *, since: float = 0.0, touched: Collection[str] = ()) -> None:
         """A block with these was judged: they need no simulation any more, and some others need another.
@@ -211,6 +218,7 @@ class Arrivals:
             finally:
                 asking.done(tx.id)
                 self._flying.discard(tx.id)
+                self._urgent.discard(tx.id)
                 self._turns.done(tx)
                 if tx.id in self._retry:
                     self._retry.discard(tx.id)
@@ -222,6 +230,8 @@ class Arrivals:
                 await places.room()
                 tx = await self._turns.take(kind)
                 self._flying.add(tx.id)
+                if kind is Kind.NEAR:
+                    self._urgent.add(tx.id)
                 await self._tell_lost()
                 await places.room()
                 places.enter(tx.id)
@@ -284,6 +294,8 @@ class Arrivals:
                 return None
             await self._unjudged(tx, first.reason, first.touches)
             return first.reason
+        if spans.way is not None:
+            spans.way.simulated(tx.id, (time.time() - (time.monotonic() - began), time.time()))
         self._turns.forgive(tx.sender, *([] if tx.to is None else [tx.to]))
         judged, _ = await self.judging.take(first)
         self.attention.saw(first, named=bool(self.attention.named(tx)))

@@ -41,9 +41,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-YIELD_EVERY = 0.003
-"""Seconds of judging on end before other tasks get a turn."""
-
 MAY_BE_LATE = 1.0
 """Seconds by which we may learn of a block later than it was there, at least; its own time says it otherwise."""
 
@@ -110,6 +107,8 @@ class ChainWatch:
         self.arrivals = Arrivals(
             feeds.pending, feeds.executions, (nodes.simulations, nodes.aside, nodes.slow), judging, self.newest, self.watched
         )
+        self.courtesy = feeds.executions.courtesy
+        self.courtesy.urgent = lambda: self.arrivals.urgent
         self.overheard: Callable[[BlockData | Reverted], None] = lambda _: None
         """Told of every block once it was judged, and of what was reverted; it must not raise, nor take time."""
         self.sequencer: SequencerFeed | None = None
@@ -198,6 +197,8 @@ class ChainWatch:
     async def _block(self, step: Ingested) -> bool:
         """Everything of one block, in order: its opening, each execution, the states and prices at its end, its closing."""
         position, moves = step.block.position, self.nodes.moves
+        self.courtesy.begin()
+        await self.courtesy.stand_aside()  # the node, too, has better to do than to trace a block
         executions = await self.feeds.executions.block(position, step.block.transactions, step.at)
         executions = [self.arrivals.attention.told(one, step.logs) if isinstance(one, Unjudged) else one for one in executions]
         failed = [one.reason for one in executions if isinstance(one, Unjudged)]
@@ -227,8 +228,8 @@ class ChainWatch:
         return True
 
     async def _judge(self, executions: Sequence[Execution | Unjudged]) -> bool:
-        """Each execution, then the second looks that were wanted. Other tasks get a turn every few milliseconds."""
-        decided, wants, began = False, dict[str, Execution](), time.perf_counter()
+        """Each execution, then the second looks that were wanted, making way for what is pending."""
+        decided, wants = False, dict[str, Execution]()
         self._ran.clear()
         for event in executions:
             judged, made = await self.judging.take(event)
@@ -240,11 +241,10 @@ class ChainWatch:
                     wants[event.tx] = event
             else:
                 metrics.UNJUDGED.labels(self.chain, event.reason).inc()
-            if time.perf_counter() - began > YIELD_EVERY:
-                await asyncio.sleep(0)
-                began = time.perf_counter()
+            await self.courtesy.pause()
         # One at a time: each keeps a core of the node busy, and pending simulations need one too.
         for first in wants.values():
+            await self.courtesy.stand_aside()
             decided |= await self._second(await self.feeds.executions.storage(first, first.position or self.newest.at()))
         return decided
 

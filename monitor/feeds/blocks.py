@@ -6,7 +6,6 @@ as `debug_traceBlockByHash` in twenty. Rows lack logs, which the block's receipt
 
 import asyncio
 from collections.abc import Sequence
-from time import perf_counter
 
 import msgspec
 
@@ -14,6 +13,7 @@ from detectors.events import Position, Stage, Unjudged
 from detectors.execution import Execution
 from monitor.chains.traces import Origin, Words, calltracer, parity, receipts
 from monitor.chains.traces.words import is_error, text
+from monitor.courtesy import Courtesy
 from monitor.errors import TraceUnreadable
 from monitor.feeds.singly import Singly
 from monitor.feeds.tracing import DEEP, LATE, MOST_BYTES, OVERSIZE, REFUSED, Caller, Failed, ask, decoded, nested, unjudged, why
@@ -24,9 +24,6 @@ MOST_ROWS = 31 << 20
 A_HUNDRED = 100
 """Transactions for which a whole block gets another `trace_within`."""
 
-YIELD_EVERY = 0.003
-"""Seconds of reading on end before other tasks get a turn."""
-
 
 class _Traced(msgspec.Struct, rename="camel", gc=False):
     """One transaction of `debug_traceBlockByHash`; old nodes leave its hash out."""
@@ -34,19 +31,6 @@ class _Traced(msgspec.Struct, rename="camel", gc=False):
     tx_hash: str | None = None
     result: msgspec.Raw = msgspec.Raw()
     error: msgspec.Raw = msgspec.Raw()
-
-
-class _Turns:
-    """Lets other tasks run whenever the reading went on for long enough."""
-
-    def __init__(self) -> None:
-        self._began = perf_counter()
-
-    async def pause(self) -> None:
-        """Give others a turn if it is time."""
-        if perf_counter() - self._began > YIELD_EVERY:
-            await asyncio.sleep(0)
-            self._began = perf_counter()
 
 
 class Blocks:
@@ -57,8 +41,9 @@ class Blocks:
     longer costs the rest of this block (unjudged, `late`), not the blocks after it.
     """
 
-    def __init__(self, rpc: Caller, chain: str, words: Words, *, rows: bool, trace_within: float) -> None:
+    def __init__(self, rpc: Caller, chain: str, words: Words, courtesy: Courtesy, *, rows: bool, trace_within: float) -> None:
         self.chain = chain
+        self._courtesy = courtesy
         self._rpc = rpc
         self._words = words
         self.rows = rows
@@ -92,21 +77,18 @@ class Blocks:
         within = self.whole_within(len(origins))
         asked = (("trace_block", [hex(position.height)]), ("eth_getBlockReceipts", [{"blockHash": position.id}]))
         listed, told = await asyncio.gather(*(ask(self._rpc, how, which, within, most=MOST_ROWS) for how, which in asked))
-        turns = _Turns()
-        rows = await self._grouped(listed, position, {o.source: i for i, o in enumerate(origins)}, turns)
-        logs = await self._logs(told, position, origins, turns)
+        rows = await self._grouped(listed, position, {o.source: i for i, o in enumerate(origins)})
+        logs = await self._logs(told, position, origins)
         made: list[Execution | Unjudged] = []
         for origin, group, ours in zip(origins, rows, logs, strict=True):
             made.append(self._joined(group, ours, origin))
-            await turns.pause()
+            await self._courtesy.pause()
         again = [i for i, one in enumerate(made) if isinstance(one, Unjudged) and one.reason not in {DEEP, OVERSIZE}]
         for i, one in zip(again, await self._each([origins[i] for i in again]), strict=True):
             made[i] = one
         return made
 
-    async def _grouped(
-        self, listed: bytes, position: Position, places: dict[str, int], turns: _Turns
-    ) -> list[list[parity.Row] | None]:
+    async def _grouped(self, listed: bytes, position: Position, places: dict[str, int]) -> list[list[parity.Row] | None]:
         """The rows of each transaction, None for more than is judged. Raises Failed when the rows are not this block's."""
         groups: list[list[parity.Row] | None] = [[] for _ in places]
         sizes = [0] * len(places)
@@ -122,14 +104,12 @@ class Blocks:
                 group = groups[i] = None if sizes[i] > MOST_BYTES else groups[i]
                 if group is not None:
                     group.append(row)
-            await turns.pause()
+            await self._courtesy.pause()
         if groups and not any(sizes):
             raise Failed(REFUSED)
         return groups
 
-    async def _logs(
-        self, told: bytes, position: Position, origins: Sequence[Origin], turns: _Turns
-    ) -> list[list[receipts.ReceiptLog]]:
+    async def _logs(self, told: bytes, position: Position, origins: Sequence[Origin]) -> list[list[receipts.ReceiptLog]]:
         """The logs of each transaction. Raises Failed when these are not this block's receipts."""
         listed = decoded(told, list[msgspec.Raw])
         if len(listed) != len(origins):
@@ -140,7 +120,7 @@ class Blocks:
             if receipt.block_hash.lower() != position.id or receipt.transaction_hash.lower() != origin.source:
                 raise Failed(REFUSED)
             found.append(receipt.logs)
-            await turns.pause()
+            await self._courtesy.pause()
         return found
 
     def _joined(self, rows: list[parity.Row] | None, logs: Sequence[receipts.ReceiptLog], origin: Origin) -> Execution | Unjudged:
@@ -161,10 +141,10 @@ class Blocks:
             raise Failed(REFUSED)
         if any(one.tx_hash is not None and one.tx_hash.lower() != o.tx for one, o in zip(listed, origins, strict=True)):
             raise Failed(REFUSED)
-        turns, made = _Turns(), []
+        made = []
         for one, origin in zip(listed, origins, strict=True):
             made.append(await self._listed(one, origin))
-            await turns.pause()
+            await self._courtesy.pause()
         return made
 
     async def _listed(self, one: _Traced, origin: Origin) -> Execution | Unjudged:

@@ -11,6 +11,7 @@ import msgspec
 from detectors.events import Position, Transaction, Unjudged
 from detectors.execution import NO_CONTEXT, Execution
 from monitor.chains.traces import Origin, Words, calltracer, storage
+from monitor.courtesy import Courtesy
 from monitor.errors import NodeError, TraceUnreadable
 from monitor.feeds import overlay
 from monitor.feeds.blocks import Blocks
@@ -63,7 +64,8 @@ class Executions:
         self._storage_within = storage_within
         self._words = Words()
         self._overlays = overlay.Overlays()
-        self._blocks = Blocks(self._slow, chain, self._words, rows=rows, trace_within=trace_within)
+        self.courtesy = Courtesy()
+        self._blocks = Blocks(self._slow, chain, self._words, self.courtesy, rows=rows, trace_within=trace_within)
 
     def adapt(self, *, rows: bool) -> None:
         """Another node is asked from now on: does it give blocks as rows?"""
@@ -98,6 +100,7 @@ class Executions:
             if isinstance(one, Execution):
                 made.append(await self._with_context(one, parent))
                 self.contexts.note(one)
+                await self.courtesy.pause()
             else:
                 made.append(one)
         self._words.bound()

@@ -13,6 +13,7 @@ from detectors.execution.ledger import flows
 from monitor.chains.link import Link
 from monitor.chains.rpc import Rpc
 from monitor.chains.traces import Words
+from monitor.courtesy import Courtesy
 from monitor.demo.attacks import launch
 from monitor.demo.relay import Relay
 from monitor.demo.traffic import Traffic
@@ -46,7 +47,7 @@ async def newest(node: Chain) -> tuple[Position, list[str]]:
 
 
 def blocks(rpc: Caller, *, rows: bool, trace_within: float = 10.0) -> Blocks:
-    return Blocks(rpc, CHAIN, Words(), rows=rows, trace_within=trace_within)
+    return Blocks(rpc, CHAIN, Words(), Courtesy(), rows=rows, trace_within=trace_within)
 
 
 async def oddities(node: Chain) -> list[str]:
@@ -239,5 +240,5 @@ async def test_a_node_that_says_nothing_costs_one_deadline_for_all_and_not_one_e
 
 
 def test_a_big_block_has_longer_than_a_small_one() -> None:
-    feed = Blocks(None, CHAIN, Words(), rows=True, trace_within=5.0)  # type: ignore[arg-type]  # asks nobody
+    feed = Blocks(None, CHAIN, Words(), Courtesy(), rows=True, trace_within=5.0)  # type: ignore[arg-type]  # asks nobody
     assert [feed.whole_within(n) for n in (0, 100, 400)] == [5.0, 10.0, 25.0]
