@@ -26,6 +26,7 @@ from benchmarks.backtest.cold import cold_report
 from benchmarks.backtest.held import held_report
 from benchmarks.backtest.page import page, picture
 from benchmarks.backtest.today import BLOBS_EVERY, blob_report, today_like
+from detectors.gas.exact import next_base_fee
 from detectors.gas.features import Header
 from monitor.gas.score import Tally
 
@@ -61,7 +62,7 @@ def main() -> None:
     report = {
         "benchmark": "gas", "first_block": headers[0].number, "learned": learn, "scored": score,
         "command": "python -m benchmarks.gas" + " --full" * given.full, "day": time.strftime("%Y-%m-%d", time.gmtime()),
-        "mainnet": mainnet.report, **took, "answer_ms": mainnet.latency,
+        "mainnet": mainnet.report, "misrecorded": misrecorded(headers[learn - 1 :]), **took, "answer_ms": mainnet.latency,
         "today": today.report["seawall"], "blobs": rounded(blob_report(blobs, today.sampled)),
         "cold": rounded(cold_report(headers)), "held": held_report(headers),
     }  # fmt: skip
@@ -115,6 +116,16 @@ def run(name: str, headers: Sequence[Header], learn: int, models: dict[str, list
     reports = {model: rounded(tally.report(fee, learn)) for model, tally in tallies.items()}
     latency = {str(q): round(float(np.quantile(took[learn:], q)), 3) for q in (0.5, 0.99)}
     return Run(reports, latency, pictured, sampled)
+
+
+def misrecorded(headers: Sequence[Header]) -> int:
+    """Headers from which no gas limit within a 1,024th of their parents' leads to the fee of their child (the last has none)."""
+    count = 0
+    for parent, header, child in zip(headers, headers[1:], headers[2:], strict=False):
+        room = parent.gas_limit // 1_024
+        most, least = (next_base_fee(header.base_fee, header.gas_used, parent.gas_limit + step) for step in (-room, room))
+        count += not least <= child.base_fee <= most
+    return count
 
 
 def cpu_seconds() -> float:
