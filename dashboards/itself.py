@@ -36,6 +36,8 @@ BOARD = Board(
             (
                 Panel("Deliveries", "Attempts an hour by receiver and outcome.", (("{{receiver}} {{outcome}}", "sum by (receiver, outcome) (increase(seawall_alerts_total[1h]))"),)),
                 Panel("Waiting", "Notifications not yet delivered.", (("waiting", "seawall_alert_outbox_depth"),)),
+                Panel("What came back", "An hour, by receiver: taken up, given back, forged and the rest.", (("{{receiver}} {{outcome}}", "sum by (receiver, outcome) (increase(seawall_alert_replies_total[1h]))"),)),
+                Panel("Kept back", "Alerts an hour that were not told while their chain was out of sight.", (("{{chain}}", "sum by (chain) (increase(seawall_alerts_kept_back_total[1h]))"),)),
                 Panel("The oldest of them", "How long it has waited; 0: none does.", (("oldest", "(seawall_alert_outbox_oldest_timestamp_seconds > bool 0) * (time() - seawall_alert_outbox_oldest_timestamp_seconds)"),), unit="s"),
             ),
         ),

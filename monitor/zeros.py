@@ -7,7 +7,7 @@ from prometheus_client import Counter
 from monitor import metrics
 from monitor.config import Config
 
-_OF_A_CHAIN: tuple[Counter, ...] = (metrics.REORGS, metrics.FINALITY_BROKEN, metrics.NODE_MOVES)
+_OF_A_CHAIN: tuple[Counter, ...] = (metrics.REORGS, metrics.FINALITY_BROKEN, metrics.NODE_MOVES, metrics.ALERTS_KEPT_BACK)
 _ORDERS = ("pause", "resume", "override", "approve", "acknowledge")
 
 
@@ -22,6 +22,9 @@ def begin(config: Config, detectors: Iterable[str]) -> None:
             metrics.WOULD_PAUSES.labels(name, detector)
     for chain in config.chains.values():
         _chain(chain.id, [node.name for node in chain.nodes])
+    for receiver in config.alerts.receivers:
+        for outcome in ("taken_up", "given_back", "forged"):
+            metrics.ALERT_REPLIES.labels(receiver, outcome)
     for order in _ORDERS:
         metrics.ADMIN_ACTIONS.labels(order, "200")
     for listener in ("read", "admin"):
