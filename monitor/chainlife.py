@@ -50,7 +50,7 @@ TRIED_AFTER = 5.0
 IDLE_FOR = 10.0
 """Seconds without a judged block, while the node has newer ones, from which that is no chance."""
 
-ANSWER_WITHIN, TRACE_WITHIN = 1.0, 4.0
+ANSWER_WITHIN, TRACE_WITHIN = 1.0, 2.0
 """Seconds that a balance, and a trace, may take before they are asked for again, while none has come yet."""
 
 

@@ -24,7 +24,9 @@ PAUSE = 0.05
 REMEMBERED = 5
 """Answers from which the next wait is learnt: few, so that a node that turned slow, or quick again, is soon known."""
 TIMES = 4.0
-"""An answer is waited for so many times as long as is usual, within this factor of `within`, before it is asked for again."""
+"""An answer is waited for so many times as long as is usual before it is asked for again, and no longer than as many `within`."""
+SHORTEST = 0.125
+"""Of `within`: what is waited for the quickest, and for whom no answer is known of."""
 GROWS = 2.0
 """So much longer each time."""
 LONGEST = 16.0
@@ -44,14 +46,14 @@ class Patience:
 
         >>> patience = Patience("a node", 1.0)
         >>> patience.deadline
-        0.25
+        0.125
         >>> patience.learn(0.1), patience.deadline
         (None, 0.4)
         >>> patience.learn(9.0), patience.learn(9.0), patience.deadline
         (None, None, 4.0)
         """
         usual = statistics.median(self._took) if self._took else 0.0
-        return min(max(TIMES * usual, self._within / TIMES), self._within * TIMES)
+        return min(max(TIMES * usual, self._within * SHORTEST), self._within * TIMES)
 
     def learn(self, took: float) -> None:
         """An answer came after so many seconds."""
