@@ -14,13 +14,13 @@ from alerts.outbox import SqliteOutbox
 from alerts.pager import Pager
 from detectors import discover
 from detectors.events import Tick
-from monitor import canary, metrics, pulse, sentry, zeros
+from monitor import canary, metrics, pulse, sentry, spans, zeros
 from monitor.api.reload import Reloads
 from monitor.api.replies import Replies
 from monitor.api.server import Listener, admin_app, read_app
 from monitor.api.tokens import Tokens, configured
 from monitor.api.views import Sources
-from monitor.assembly import VERSION, build_channels, build_detectors, members_of, registry_of, watched_of
+from monitor.assembly import VERSION, build_channels, build_detectors, members_of, registry_of, trace, watched_of
 from monitor.breaker.desk import Desk
 from monitor.breaker.flags import FlagBoard
 from monitor.breaker.fold import Fold
@@ -218,6 +218,7 @@ class Seawall:
         metrics.BUILD.labels(VERSION).set(1)
         metrics.CONFIG_HASH.labels(config.hash).set(1)
         zeros.begin(config, discover())
+        trace(config)
         if config.sentry is not None:
             sentry.start(config.sentry.dsn.reveal(), config.sentry.environment, VERSION, secrets_of(config))
         log.info(
@@ -282,6 +283,8 @@ class Seawall:
         await pager.close()
         if self.config.sentry is not None:
             await asyncio.to_thread(sentry.stop)
+        if spans.way is not None:
+            await asyncio.to_thread(spans.stop)
 
 
 def listen_to_signals(seawall: Seawall) -> None:

@@ -8,7 +8,7 @@ from alerts.channels import discover as channels
 from detectors import discover as detectors
 from detectors.base import Detector, Registry, Watch
 from detectors.execution.trusted import trusted as public_routers
-from monitor import canary
+from monitor import canary, spans
 from monitor.breaker.orders import Member
 from monitor.breaker.policy import Rules
 from monitor.chains.tape import Header
@@ -114,3 +114,14 @@ def header_of(config: Config) -> Header:
         chains=tuple(chain.id for chain in config.chains.values()),
         integrations=tuple(config.integrations),
     )
+
+
+def trace(config: Config) -> None:
+    """Write spans from now on, where `tracing` is configured. Raises ConfigError without the extra."""
+    if config.tracing is None:
+        return
+    try:
+        from monitor import otel  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise ConfigError([f"tracing: {error.name} is not installed; install the extra: pip install 'seawall[otel]'"]) from None
+    spans.start(otel.over_http(config.tracing.endpoint, VERSION), config.tracing.share)

@@ -10,7 +10,7 @@ import structlog
 from detectors.base import Detector
 from detectors.events import Event, Position
 from detectors.execution import Execution
-from monitor import metrics
+from monitor import metrics, spans
 from monitor.breaker.desk import Desk, Made
 from monitor.breaker.fold import Note, Noted
 from monitor.breaker.holds import Decision, internal
@@ -54,12 +54,15 @@ class Judging:
         The journal failing does not stop judging: pauses stay shown and are owed, releases and notes are off.
         """
         number = self.tape.saw(event) if self.tape is not None else 0
+        began = time.time() if spans.way is not None else 0.0
         judged, proposed = self.pipeline.step(event)
         metrics.EVENTS.labels(event.chain, type(event).__name__).inc()
         self.desk.show(proposed.decisions)
         shown_at = time.time()
         self._tell(event, judged)
         if not (proposed.decisions or proposed.notes):
+            if spans.way is not None:
+                spans.way.judged(event, (began, shown_at), len(judged.findings), (), shown_at)
             return judged, []
         self._mark(Proposed(number=number))
         made: list[Made] = []
@@ -71,7 +74,10 @@ class Judging:
             log.warning("decision_owed", integrations=[d.integration for d in proposed.decisions])
         finally:
             self._mark(Done(number=number, refused=refused))
-        if any(not internal(one.decision.integration) for one in made):
+        decided = [one.decision.integration for one in made if not internal(one.decision.integration)]
+        if spans.way is not None:
+            spans.way.judged(event, (began, shown_at), len(judged.findings), decided, time.time())
+        if decided:
             stage = event.stage if isinstance(event, Execution) else "included"
             metrics.DETECTION_LATENCY.labels(event.chain, stage).observe(max(0.0, time.time() - event.at))
         return judged, made

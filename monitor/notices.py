@@ -13,7 +13,7 @@ from alerts.pager import Pager
 from alerts.render import fees, notify, sight, withdrawn
 from alerts.window import Window
 from detectors.base import Finding
-from monitor import metrics
+from monitor import metrics, spans
 from monitor.breaker.desk import Made
 from monitor.breaker.flags import Flag, FlagBoard, Shown
 from monitor.breaker.holds import State
@@ -176,7 +176,10 @@ class Notices:
             await self.pager.caught_up(item.sequence)
         elif self._worth_telling(item):
             self._remember(item)
+            began, decision = time.time(), item.decision
             await self._out(notify(self._notice(item)), sequence)
+            if spans.way is not None:
+                spans.way.told([finding.tx for finding in decision.findings], decision.integration, (began, time.time()))
             await self._record(item)
 
     async def _taken_up(self, item: TakenUp) -> None:

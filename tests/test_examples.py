@@ -83,6 +83,7 @@ def test_the_example_says_everything_a_configuration_can_say() -> None:
         "CanaryConfig": data["canary"],
         "PauseTarget": pair["pause_target"],
         "Sentry": data["sentry"],
+        "Tracing": data["tracing"],
         "Log": data["log"],
     }
     assert said.keys() | {"Receiver"} == definitions.keys()

@@ -5,6 +5,7 @@ from aiohttp import web
 from alerts.window import Window
 from monitor.api import audit, flagd, flags, health, live, ofrep, openapi, operators, page, reconciling, reload, replies, views
 from monitor.api import gas as fees
+from monitor.api import status as whole
 from monitor.api.openapi import Route
 from monitor.breaker.flags import Flag
 from monitor.breaker.timing import Acknowledged
@@ -80,5 +81,8 @@ async def document(_: web.Request) -> web.Response:
 OPENAPI = Route("GET", "/openapi.json", document)
 """On both listeners."""
 
-EVERY = (*READ, *ADMIN, RELOAD, AUDIT, REPLY, OPENAPI)
+STATUS = Route("GET", "/-/status", whole.status, whole.Status)
+"""On the read listener of a whole daemon."""
+
+EVERY = (*READ, STATUS, *ADMIN, RELOAD, AUDIT, REPLY, OPENAPI)
 DOCUMENT = openapi.document(EVERY, SHOWN)

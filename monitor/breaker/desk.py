@@ -257,6 +257,10 @@ def _counted(made: Made) -> Made:
     if decision.before is not decision.after and not internal(decision.integration):
         cause = decision.by.partition(":")[0]
         metrics.TRANSITIONS.labels(decision.integration, decision.before, decision.after, cause).inc()
+        log.info(
+            "decision", integration=decision.integration, was=decision.before, now=decision.after, by=decision.by,
+            shadow=decision.shadow, decision=decision.id, revision=made.revision,
+        )  # fmt: skip
     return made
 
 

@@ -344,6 +344,13 @@ class Sentry(Part, frozen=True, kw_only=True):
     monitor: Annotated[Id | None, Meta(description="A cron monitor there: Seawall makes it and checks in every minute.")] = None
 
 
+class Tracing(Part, frozen=True, kw_only=True):
+    """Spans over OTLP, with the extra seawall[otel]: of every transaction that led to a decision, and a share of the others."""
+
+    endpoint: Annotated[str | None, Meta(description="http(s)://HOST:4318/v1/traces; none: the OTEL_… variables say.")] = None
+    share: Share = 0.01
+
+
 class Log(Part, frozen=True, kw_only=True):
     """What is logged, and how."""
 
@@ -367,6 +374,7 @@ class File(Part, frozen=True, kw_only=True):
     journal: JournalConfig = msgspec.field(default_factory=JournalConfig)
     canary: CanaryConfig = msgspec.field(default_factory=CanaryConfig)
     sentry: Sentry | None = None
+    tracing: Tracing | None = None
     log: Log = msgspec.field(default_factory=Log)
 
 

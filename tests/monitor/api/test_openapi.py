@@ -14,7 +14,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
 from monitor.api.openapi import bare
-from monitor.api.routes import ADMIN, AUDIT, DOCUMENT, EVERY, OPENAPI, READ, RELOAD, REPLY
+from monitor.api.routes import ADMIN, AUDIT, DOCUMENT, EVERY, OPENAPI, READ, RELOAD, REPLY, STATUS
 from tests.monitor.api.conftest import SECRET, Doors, doors_with
 
 EXAMPLES = 8
@@ -56,7 +56,7 @@ def test_the_document_is_openapi_and_names_every_route_of_both_listeners() -> No
     validate(document)
     told = {(method.upper(), path) for path, operations in document["paths"].items() for method in operations}
     assert told == {(route.method, bare(route.path)) for route in EVERY}
-    assert len(told) == len(EVERY) == len(READ) + len(ADMIN) + len((RELOAD, AUDIT, REPLY, OPENAPI))
+    assert len(told) == len(EVERY) == len(READ) + len(ADMIN) + len((RELOAD, AUDIT, REPLY, STATUS, OPENAPI))
     guarded = {path for path, operations in document["paths"].items() for one in operations.values() if "security" in one}
     assert guarded == {bare(route.path) for route in (*ADMIN, RELOAD, AUDIT)}
 
@@ -68,7 +68,7 @@ async def test_both_listeners_serve_it(doors: Doors) -> None:
 
 
 async def test_the_read_listener_answers_as_the_document_says(tmp_path: Path) -> None:
-    paths = {bare(route.path) for route in (*READ, OPENAPI)} - {ENDLESS}
+    paths = {bare(route.path) for route in (*READ, STATUS, OPENAPI)} - {ENDLESS}
     async with doors_with(tmp_path) as doors:
         (await doors.pause()).release()
         asked, faults = await asyncio.to_thread(drilled, paths, doors.read.url, None)
