@@ -9,7 +9,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup system check test soak demo newcomer bench scenarios docs picture lock sbom gas-backtest accuracy
+.PHONY: help setup system check test soak mutation demo newcomer bench scenarios docs picture lock sbom gas-backtest accuracy
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,9 @@ soak: setup ## the whole daemon through 100 seeds of 20 seconds of faults: a lin
 	$(BIN)/python -m tests.chaos --seeds 1-100 --seconds 20 --jobs 4
 	HYPOTHESIS_PROFILE=long $(PYTEST) -q tests/monitor/test_reorgs.py tests/monitor/breaker/test_life.py
 	$(BIN)/python -m tests.seeded
+
+mutation: setup ## every small change of what decides about pauses is noticed by its fast tests (ten minutes)
+	$(BIN)/python -m tests.mutation
 
 demo: setup ## a local chain, real protocols, honest traffic, then the attacks
 	$(BIN)/seawall demo
