@@ -10,11 +10,11 @@ from pathlib import Path
 from playwright.async_api import ViewportSize, async_playwright
 
 PICTURE = Path(__file__).resolve().parents[2] / "docs" / "page.png"
-_SIZE: ViewportSize = {"width": 1180, "height": 860}
+_SIZE: ViewportSize = {"width": 1180, "height": 1240}
 
 
 async def take() -> None:
-    """Run the show to its end, open the page, unfold the newest finding, and take the picture."""
+    """Run the show to its end, open the page, and take the picture."""
     show = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "monitor", "demo", "--json",
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
@@ -29,7 +29,7 @@ async def take() -> None:
             page = await browser.new_page(viewport=_SIZE)
             await page.goto(url)
             await page.locator("#link.live").wait_for()
-            await page.locator("details.finding").first.evaluate("finding => { finding.open = true }")
+            await page.locator("#live .timeline .recorded").first.wait_for()
             await page.screenshot(path=PICTURE)
             await browser.close()
     finally:

@@ -1,19 +1,19 @@
 """Incidents on the page: what happened when, what was found, on which call path; the standing ones first."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from detectors.base import Finding
+from detectors.execution.path import CallTree
 from monitor.api.page.story import STATES, Step, Story
 from monitor.api.page.view import View
 from monitor.api.page.words import badge, facts, foreign, lasted, section, text, when
 from monitor.breaker.holds import HUMAN, State
-from monitor.breaker.sightings import Sighting
 
 MOST_LIVE, MOST_OVER, MOST_NOTED = 12, 12, 8
 """Incidents shown on the first page; older ones have pages of their own."""
 
-MOST_FINDINGS = 8
+MOST_FINDINGS = 3
 """Findings shown of one incident there, the surest."""
 
 _BESIDE = 60.0
@@ -25,7 +25,7 @@ def live(view: View) -> str:
     shown = [story for story in view.stories if story.live]
     told = "".join(_incident(story, view, unfolded=True) for story in shown[:MOST_LIVE])
     more = f'<p class="quiet">{len(shown) - MOST_LIVE} more: GET /v1/incidents</p>' if len(shown) > MOST_LIVE else ""
-    none = '<p class="quiet">Nothing stands in the way of anything.</p>'
+    none = '<p class="quiet">None.</p>'
     return section("live", "Live incidents", f'<div class="incidents" id="live-list">{told}</div>{more}' if told else none)
 
 
@@ -42,7 +42,7 @@ def noted(view: View) -> str:
     loose = [(f.at, name, f) for name, one in view.breakers.items() for f in one.findings if f.id not in telling]
     newest = sorted(loose, key=lambda item: -item[0])[:MOST_NOTED]
     told = "".join(
-        f'<div class="noted" id="n-{escape(name)}-{escape(f.id)}">{_finding(f, view, name, f"{name}: ")}</div>'
+        f'<div class="noted" id="n-{escape(name)}-{escape(f.id)}">{_finding(f, view, name, _own(f, view), f"{name}: ")}</div>'
         for _, name, f in newest
     )
     return section("noted", "Noticed; nothing was stopped", told) if told else ""
@@ -52,10 +52,8 @@ def whole(story: Story, view: View) -> str:
     """One incident on a page of its own."""
     name = escape(story.integration)
     head = f"<h2>{name}: {escape(_now(story))}</h2><p>{text(_why(story))}</p>{_facts(story, view)}"
-    findings = (
-        "".join(_finding(one, view, story.id, opened=True) for one in story.findings)
-        or '<p class="quiet">None: it was ordered.</p>'
-    )
+    none = '<p class="quiet">None: it was ordered.</p>'
+    findings = _findings(story.findings, view, story.id, opened=True) or none
     ids = facts((("incident", story.id), ("integration", story.integration)))
     raw = (
         f'<p class="ways"><a href="/v1/incidents/{escape(story.id)}">as JSON</a> '
@@ -73,16 +71,14 @@ def alone(name: str, finding: Finding, view: View) -> str:
     """A finding that changed nothing, on a page of its own."""
     told = f'<p>{text(finding.title)}</p><p class="since">{when(finding.at, view.now)}; nothing was stopped.</p>'
     head = f'<article class="incident whole over" id="s-{escape(finding.id)}"><h2>{escape(name)}: noticed</h2>{told}</article>'
-    return head + section("evidence", "What was found", _finding(finding, view, name, opened=True))
+    return head + section("evidence", "What was found", _finding(finding, view, name, _own(finding, view), opened=True))
 
 
 def _incident(story: Story, view: View, *, unfolded: bool) -> str:
     key = escape(story.id)
     shown = story.findings[:MOST_FINDINGS]
     left = len(story.findings) - len(shown)
-    findings = "".join(_finding(one, view, story.id) for one in shown) + (
-        f'<p class="quiet">{left} more on its page</p>' if left else ""
-    )
+    findings = _findings(shown, view, story.id) + (f'<p class="quiet">{left} more on its page</p>' if left else "")
     timeline = (
         f'<details id="t-{key}"{" open" if unfolded else ""}><summary>What happened when</summary>'
         f"{_timeline(story.steps, view.now)}</details>"
@@ -152,8 +148,20 @@ def _step(step: Step, first: float, now: float) -> str:
     )
 
 
-def _finding(finding: Finding, view: View, place: str, whose: str = "", *, opened: bool = False) -> str:
-    """One finding, with its numbers and its call path. `place` tells it from the same finding in another incident."""
+def _findings(findings: Sequence[Finding], view: View, place: str, *, opened: bool = False) -> str:
+    """Each of them; a call path that two rest on is drawn once. `place` tells them from the same ones in another incident."""
+    told, drawn = "", set[CallTree]()
+    for finding in findings:
+        sighting = view.sightings.get(finding.id)
+        tree = sighting.tree if sighting is not None else None
+        again = tree in drawn
+        drawn |= {tree} if tree is not None else set()
+        told += _finding(finding, view, place, _path(finding, tree, again=again), opened=opened)
+    return told
+
+
+def _finding(finding: Finding, view: View, place: str, path: str, whose: str = "", *, opened: bool = False) -> str:
+    """One finding with its numbers and its call path (HTML)."""
     back = _back(finding, view)
     taken = f'<p class="doubt">Taken back: {text(back)}</p>' if back else ""
     said = f"{finding.detector} {finding.kind}, {finding.severity} ({finding.confidence:.2f})"
@@ -161,7 +169,7 @@ def _finding(finding: Finding, view: View, place: str, whose: str = "", *, opene
     about = {"victims": ", ".join(finding.victims), "transaction": finding.tx or "none", "chain": finding.chain}
     if finding.position is not None:
         about["block"] = str(finding.position.height)
-    key, path = f"f-{escape(place)}-{escape(finding.id)}", _path(finding, view.sightings.get(finding.id))
+    key = f"f-{escape(place)}-{escape(finding.id)}"
     return (
         f'<details class="finding {finding.severity}" id="{key}"{" open" if opened else ""}><summary>{what}</summary>'
         f"{taken}{facts((*finding.evidence.items(), *about.items()))}{path}</details>"
@@ -175,10 +183,18 @@ def _back(finding: Finding, view: View) -> str:
     return "" if standing else next((news.reason for news in gone), "")
 
 
-def _path(finding: Finding, sighting: Sighting | None) -> str:
+def _own(finding: Finding, view: View) -> str:
+    """The call path of one that stands alone."""
+    sighting = view.sightings.get(finding.id)
+    return _path(finding, sighting.tree if sighting is not None else None)
+
+
+def _path(finding: Finding, tree: CallTree | None, *, again: bool = False) -> str:
     """The call path as a picture, asked for only once it is unfolded; what it says in words is in its own description."""
-    if sighting is None or sighting.tree is None:
+    if tree is None:
         return ""
     where = f"/v1/incidents/{escape(finding.id)}/tree.svg"
-    told = f"Call path, {len(sighting.tree.calls)} of {sighting.tree.frames} calls"
+    told = f"Call path, {len(tree.calls)} of {tree.frames} calls"
+    if again:
+        return f'<p class="path"><a href="{where}">{told}, as above</a></p>'
     return f'<p class="path"><a href="{where}"><img src="{where}" loading="lazy" alt="{told}"></a></p>'

@@ -131,7 +131,8 @@ def _steps(made: Made, opening: bool, timing: Timing | None) -> Iterator[Step]: 
         if timing.recorded_at is not None:
             yield Step(timing.recorded_at, "recorded", f"on disk as revision {made.revision}")
     else:
-        yield Step(decision.at, _sort(decision), f"{moved(decision)}: {decision.reason}", decision.by)
+        at = decision.at if timing is None else timing.decided_at
+        yield Step(at, _sort(decision), f"{moved(decision)}: {decision.reason}", decision.by)
 
 
 def _sort(decision: Decision) -> str:
@@ -151,8 +152,10 @@ def moved(decision: Decision) -> str:
     if decision.share is not None:
         return f"{decision.share:.0%} of traffic let through"
     if decision.place:
-        return f"held on more evidence, still {would}{STATES[decision.after]}"
-    return f"{len(decision.release)} released, still {would}{STATES[decision.after]}" if decision.release else "looked at again"
+        return f"on more evidence, still {would}{STATES[decision.after]}"
+    return (
+        f"{len(decision.release)} of its holds, still {would}{STATES[decision.after]}" if decision.release else "looked at again"
+    )
 
 
 def folded(steps: Sequence[Step]) -> tuple[Step, ...]:

@@ -40,8 +40,11 @@ def badge(word: str, sort: str = "") -> str:
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> str:
-    """Names with their values."""
-    shown = "".join(f"<div><dt>{foreign(name)}</dt><dd>{foreign(value)}</dd></div>" for name, value in pairs)
+    """Names with their values; a `path` has arrows of ours in it."""
+    shown = "".join(
+        f"<div><dt>{foreign(name)}</dt><dd>{text(str(value)) if name == 'path' else foreign(value)}</dd></div>"
+        for name, value in pairs
+    )
     return f'<dl class="facts">{shown}</dl>'
 
 
