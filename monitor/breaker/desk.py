@@ -14,7 +14,7 @@ from monitor.breaker.depths import Reorgs
 from monitor.breaker.flags import FlagBoard
 from monitor.breaker.fold import Cursor, Fold, Note, Request, proves_life
 from monitor.breaker.holds import Decision, State, internal
-from monitor.breaker.machine import Breaker, IllegalTransitionError, Retraction, after_change
+from monitor.breaker.machine import Breaker, IllegalTransitionError, Retraction, after_change, apply
 from monitor.breaker.shadows import WouldPause
 from monitor.breaker.timing import Acknowledged, GivenBack, Timings
 from monitor.errors import JournalConflict, JournalError
@@ -28,6 +28,10 @@ log = structlog.get_logger()
 KEPT_DECISIONS = 500
 APPEND_WITHIN = 5.0
 _STATES = tuple(State)
+
+
+Pause = Callable[[Callable[[str], Breaker]], Iterable[Decision]]
+"""An order to pause, on breakers that are looked up by integration."""
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -55,6 +59,9 @@ class Desk:
         self.reserve: Reserve | None = None
         """Where pauses that the journal refused are set aside, to outlive this process."""
         self._turn = asyncio.Lock()
+        self._ordered: list[Pause] = []
+        self._carrier: asyncio.Task[None] | None = None
+        """Takes what was ordered into the journal as soon as it is its turn; whoever orders until then goes along."""
 
     def restore(self, records: Iterable[Record]) -> None:
         """Fold the journal at start, before anything else runs; the flags then say what they said before.
@@ -117,6 +124,44 @@ class Desk:
                         elif isinstance(note, WouldPause):
                             metrics.WOULD_PAUSES.labels(note.integration, note.finding.detector).inc()
                     return [_counted(made) for record in records if (made := self._fold(record)) is not None]
+
+    async def pause(self, order: Pause) -> None:
+        """Show an ordered pause, whatever is being written, and take it into the journal with those ordered meanwhile.
+
+        So a hundred orders at once wait for two syncs, not for a hundred. It is carried out though its caller may be gone. Raises
+        JournalError as `decide` does.
+        """
+        self.show(tuple(order(self.fold.breaker)))
+        self._ordered.append(order)
+        if self._carrier is None:
+            self._carrier = asyncio.create_task(self._carry(), name="desk/pauses")
+            self._carrier.add_done_callback(lambda done: done.cancelled() or done.exception())  # told to all, if any are left
+        await asyncio.shield(self._carrier)
+
+    async def _carry(self) -> None:
+        mine: list[Pause] = []
+
+        def propose() -> tuple[Sequence[Decision], Sequence[Note]]:
+            if not mine:
+                mine.extend(self._ordered)
+                self._ordered, self._carrier = [], None
+            return self._one_after_another(mine), ()
+
+        await self.decide(propose)
+
+    def _one_after_another(self, orders: Iterable[Pause]) -> list[Decision]:
+        """What these come to, each decided on what the ones before it leave."""
+        ahead: dict[str, Breaker] = {}
+        decisions: list[Decision] = []
+
+        def breaker(name: str) -> Breaker:
+            return ahead.get(name) or self.fold.breaker(name)
+
+        for order in orders:
+            for decision in order(breaker):
+                decisions.append(decision)
+                ahead[decision.integration] = apply(breaker(decision.integration), decision, self.fold.head + len(decisions))
+        return decisions
 
     async def ask(self, propose: Callable[[], Request]) -> Request:
         """Record a request that another must approve. Raises JournalError, and whatever `propose` does."""

@@ -107,12 +107,12 @@ class Orders:
         names, now = self.inside(scope), time.time()
         wide = "" if scope in self.members else scope
 
-        def propose() -> Proposal:
-            made = (pause(self._breaker(name), order, now, ttl=ttl, level=level, share=share, scope=wide) for name in names)
-            return [decision for decision in made if decision is not None], []
+        def ordered(breaker: Callable[[str], Breaker]) -> list[Decision]:
+            made = (pause(breaker(name), order, now, ttl=ttl, level=level, share=share, scope=wide) for name in names)
+            return [decision for decision in made if decision is not None]
 
         try:
-            await self.desk.decide(propose)
+            await self.desk.pause(ordered)
         except JournalError:
             return False
         return True
