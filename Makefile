@@ -52,7 +52,7 @@ demo: setup ## a local chain, real protocols, honest traffic, then the attacks
 	$(BIN)/seawall demo
 
 bench: setup ## ratios measured in one run, one JSON object each
-	for one in startup restart ingest block flood flags; do $(BIN)/python -m benchmarks.$$one; done
+	for one in startup restart ingest block flood flags page; do $(BIN)/python -m benchmarks.$$one; done
 
 gas-backtest: setup ## the whole gas back-test, 420,000 blocks in a quarter of an hour; writes docs/gas.md
 	$(BIN)/python -m benchmarks.gas --full --write

@@ -41,6 +41,55 @@ async def test_a_pause_reaches_the_page_by_itself_and_a_lost_server_is_not_shown
 
 
 @pytest.mark.slow
+async def test_the_change_stream_brings_a_flip_and_whoever_reads_is_not_disturbed(doors: Doors) -> None:
+    (await doors.pause("first")).release()
+    async with chromium() as browser:
+        page = await browser.new_page()
+        await page.add_init_script("window.setInterval = () => 0")  # no asking now and then: only what the server announces
+        await page.goto(doors.read.url)
+        await expect(page.locator("#link")).to_have_text("Live")
+        summary = page.locator("#live summary").first
+        await summary.focus()
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#live details").first).not_to_have_attribute("open", "")
+        (await doors.pause("second", integration="vault")).release()
+        await expect(page.locator(".headline")).to_contain_text("2 of 3 integrations paused")
+        await expect(page).to_have_title("■ 2 of 3 integrations paused · Seawall")
+        await expect(page.locator("#news")).to_contain_text("2 of 3 integrations paused")
+        assert await page.locator("#live .incident").count() == 2
+        older = page.locator("#live .incident").nth(1)
+        await expect(older.locator("details").first).not_to_have_attribute("open", "")
+        assert await page.evaluate("document.activeElement.localName") == "summary"
+        assert await older.locator("summary").first.evaluate("summary => summary === document.activeElement")
+
+
+@pytest.mark.slow
+async def test_the_keyboard_gets_to_the_answer_and_to_the_incident(doors: Doors) -> None:
+    (await doors.pause("reserves fell")).release()
+    async with chromium() as browser:
+        page, complaints = await opened(browser, doors)
+        await page.keyboard.press("Tab")
+        await expect(page.locator(".skip")).to_be_focused()
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#main")).to_be_focused()
+        await page.keyboard.press("Tab")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("h2").first).to_have_text("bank: paused by order")
+        steps = page.locator(".timeline li strong")
+        await expect(steps).to_have_text(["ordered", "decided", "readable", "recorded"])
+        assert complaints == []
+        bare = await (await browser.new_context(java_script_enabled=False)).new_page()
+        await bare.goto(page.url)
+        await expect(bare.locator(".timeline li")).to_have_count(4)
+
+
+async def test_an_incident_nobody_knows_is_told_as_every_error_is(doors: Doors) -> None:
+    for path in ("/incidents/nothing", "/board/incidents/nothing"):
+        async with doors.http.get(doors.read.url + path) as answer:
+            assert (answer.status, (await answer.json())["title"]) == (404, "No such incident")
+
+
+@pytest.mark.slow
 async def test_it_fits_a_phone_and_works_without_scripts(doors: Doors) -> None:
     await doors.pause("a reason that is long enough to need more than one line on the screen of a telephone " * 2)
     async with chromium() as browser:
