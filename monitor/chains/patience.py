@@ -2,6 +2,7 @@
 
 Whoever asks again goes on listening for the first answer: a node that is only slow is not asked in vain, and one whose reply was
 lost costs a moment. Waits grow within one read only, never from one read to the next: a bad second must not make the next dearer.
+Only a share of the questions is asked again, with a few in hand: a node that is slow because we ask much is not asked more.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import statistics
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from monitor.chains.base import LogsMissing
 from monitor.errors import NodeGarbled, NodeOversize, NodeSilent, RpcRefused
@@ -24,13 +25,15 @@ PAUSE = 0.05
 REMEMBERED = 5
 """Answers from which the next wait is learnt: few, so that a node that turned slow, or quick again, is soon known."""
 TIMES = 4.0
-"""An answer is waited for so many times as long as is usual before it is asked for again, and no longer than as many `within`."""
+"""An answer is waited for so many times as long as is usual before it is asked for again."""
 SHORTEST = 0.125
 """Of `within`: what is waited for the quickest, and for whom no answer is known of."""
 GROWS = 2.0
 """So much longer each time."""
 LONGEST = 16.0
 """Times `within`: the longest wait of all."""
+SHARE, IN_HAND = 0.2, 8.0
+"""How many may be asked again for silence: of every question, and saved up."""
 
 
 class Patience:
@@ -39,6 +42,7 @@ class Patience:
     def __init__(self, what: str, within: float) -> None:
         self._what, self._within = what, within
         self._took: deque[float] = deque(maxlen=REMEMBERED)
+        self._credit = IN_HAND
 
     @property
     def deadline(self) -> float:
@@ -50,10 +54,10 @@ class Patience:
         >>> patience.learn(0.1), patience.deadline
         (None, 0.4)
         >>> patience.learn(9.0), patience.learn(9.0), patience.deadline
-        (None, None, 4.0)
+        (None, None, 16.0)
         """
         usual = statistics.median(self._took) if self._took else 0.0
-        return min(max(TIMES * usual, self._within * SHORTEST), self._within * TIMES)
+        return min(max(TIMES * usual, self._within * SHORTEST), self._within * LONGEST)
 
     def learn(self, took: float) -> None:
         """An answer came after so many seconds."""
@@ -64,39 +68,85 @@ class Patience:
 
         `altogether`: seconds for all of it. Raises the last NodeError, and at once what asking again cannot help.
         """
-        until, wait = time.monotonic() + altogether, self.deadline
-        out: dict[asyncio.Future[T], float] = {}
-        error: BaseException = NodeSilent(f"{self._what}: no answer")
+        self._credit = min(IN_HAND, self._credit + SHARE)
+        until, wait, tries = time.monotonic() + altogether, self.deadline, _Tries[T](self._what)
         try:
-            for tries in range(TRIES):
-                now, longer = time.monotonic(), min(GROWS * wait, LONGEST * self._within)
-                last = tries == TRIES - 1 or until - now <= wait
-                within = until - now if last and until < math.inf else min(wait + longer, until - now)
-                out[asyncio.ensure_future(ask(within=max(0.0, within)))] = now
-                again = math.inf if last else now + wait
-                while out and (left := again - time.monotonic()) > 0:
-                    done, _ = await asyncio.wait(
-                        out, timeout=left if left < math.inf else None, return_when=asyncio.FIRST_COMPLETED
-                    )
-                    for one in done:
-                        took = time.monotonic() - out.pop(one)
-                        if (failed := one.exception()) is None:
-                            self.learn(took)
-                            return one.result()
-                        if not _may_help(failed):
-                            raise failed
-                        error = failed
-                        if not isinstance(failed, NodeSilent):  # it answered, and was not ready
-                            again = min(again, time.monotonic() + PAUSE * 2**tries)
+            for number in range(TRIES):
+                left, longer = until - time.monotonic(), min(GROWS * wait, LONGEST * self._within)
+                last = number == TRIES - 1 or left <= wait
+                spare = not last and self._spend()
+                lives = wait + longer if spare else max(wait + longer, TIMES * self._within)
+                tries.begin(ask(within=max(0.0, left if last and left < math.inf else min(lives, left))))
+                if await tries.answered(wait if spare else None, None if last else PAUSE * 2**number):
+                    self._credit += spare
+                    self.learn(tries.took)
+                    return tries.answer
+                wait = longer
                 if last:
                     break
-                await asyncio.sleep(again - time.monotonic())
-                wait = longer
-            raise error
+            raise tries.error
         finally:
-            for one in out:
-                if not one.cancel() and not one.cancelled():
-                    one.exception()
+            tries.end()
+
+    def _spend(self) -> bool:
+        """May one more be asked again for silence?"""
+        if self._credit < 1.0:
+            return False
+        self._credit -= 1.0
+        return True
+
+
+class _Tries(Generic[T]):
+    """One read's tries, those that are still out with when they began. `error` is the last one's."""
+
+    answer: T
+    took: float
+
+    def __init__(self, what: str) -> None:
+        self.error: BaseException = NodeSilent(f"{what}: no answer")
+        self._out: dict[asyncio.Future[T], float] = {}
+
+    def begin(self, asked: Awaitable[T]) -> None:
+        """One more."""
+        self._out[asyncio.ensure_future(asked)] = time.monotonic()
+
+    async def answered(self, wait: float | None, pause: float | None) -> bool:
+        """Did a good answer come within `wait` seconds (None: while any is out)?
+
+        A node that answered and was not ready is asked again after `pause` seconds (None: not at all). Raises what asking again
+        cannot help.
+        """
+        until = math.inf if wait is None else time.monotonic() + wait
+        while self._out and (left := until - time.monotonic()) > 0:
+            done, _ = await asyncio.wait(self._out, timeout=_finite(left), return_when=asyncio.FIRST_COMPLETED)
+            for one in done:
+                if self._good(one):
+                    return True
+                if pause is not None and not isinstance(self.error, NodeSilent):
+                    until = min(until, time.monotonic() + pause)
+        if not self._out and _finite(until) is not None:
+            await asyncio.sleep(until - time.monotonic())
+        return False
+
+    def end(self) -> None:
+        """Listen no more."""
+        for one in self._out:
+            if not one.cancel() and not one.cancelled():
+                one.exception()
+
+    def _good(self, one: asyncio.Future[T]) -> bool:
+        self.took = time.monotonic() - self._out.pop(one)
+        if (failed := one.exception()) is None:
+            self.answer = one.result()
+            return True
+        if not _may_help(failed):
+            raise failed
+        self.error = failed
+        return False
+
+
+def _finite(seconds: float) -> float | None:
+    return seconds if seconds < math.inf else None
 
 
 def _may_help(error: BaseException) -> bool:

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from monitor.chains.patience import TRIES, Patience
+from monitor.chains.patience import IN_HAND, SHARE, TRIES, Patience
 from monitor.errors import NodeError, NodeSilent, RpcRefused
 
 
@@ -59,6 +59,13 @@ async def test_a_throttled_read_is_asked_again_after_a_breath_and_not_after_what
     began = time.monotonic()
     assert await patience.read(node.ask) == "answer 2"
     assert time.monotonic() - began < 15.0
+
+
+async def test_a_node_that_is_slow_because_we_ask_much_is_not_asked_more() -> None:
+    patience, slow = Patience("a node", 0.08), [_Node(0.3) for _ in range(100)]
+    answers = await asyncio.gather(*(patience.read(node.ask) for node in slow))
+    assert set(answers) <= {"answer 1", "answer 2"}
+    assert sum(len(node.asked) for node in slow) <= 100 + IN_HAND + 100 * SHARE
 
 
 async def test_all_tries_together_end_in_time() -> None:
