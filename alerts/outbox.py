@@ -275,9 +275,9 @@ class MemoryOutbox:
         name = (entry.receiver, entry.notification.incident)
         with self._lock:
             self._finish(entry)
-            self._remarks.pop(name, None)
-            if remark and name[1] and not entry.notification.resolved:
-                self._remarks[name] = remark
+            if remark and name[1]:
+                self._remarks.pop(name, None)
+                self._remarks |= {} if entry.notification.resolved else {name: remark}
             while len(self._remarks) > REMARKS:
                 del self._remarks[next(iter(self._remarks))]
 

@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from alerts import outbox as module
-from alerts.outbox import Entry, MemoryOutbox, Outbox, OutboxError, SqliteOutbox
+from alerts.group import Incident, Taken
+from alerts.outbox import Entry, MemoryOutbox, Outbox, OutboxError, SqliteOutbox, Told
 from tests.support.notices import told
 
 OWES = """
@@ -74,6 +75,37 @@ def test_what_is_done_is_forgotten_at_a_bound(box: Outbox, monkeypatch: pytest.M
     box.close()
 
 
+def incident(revision: int = 1) -> Incident:
+    """An open one, taken up."""
+    return Incident(last=told(revision=revision), at=float(revision), taken=Taken(by="human:ada", at=2.0, via="pd"), again=3)
+
+
+def test_what_was_told_is_kept_with_what_is_owed_for_each_journal(box: Outbox) -> None:
+    assert box.told("1") == Told(journal="1")
+    box.put([entry(1)], Told(incidents={"a": incident(1), "b": incident(2)}, journal="1", mark=7))
+    box.put([], Told(incidents={"a": None, "b": incident(3)}, journal="1", mark=9))
+    box.put([entry(2)], Told(journal="2", mark=1))
+    assert box.told("1") == Told(incidents={"b": incident(3)}, journal="1", mark=9)
+    assert (box.told("2").mark, box.told("3").mark) == (1, None)
+    assert box.pending() == [entry(1), entry(2)]
+    box.close()
+
+
+def test_what_receivers_said_is_kept_by_incident_until_it_ends(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "REMARKS", 3)
+    for n in range(5):
+        box.delivered(entry(n), f"message {n}")
+    box.delivered(entry(4), "message 4, edited")
+    kept = {entry(n).notification.incident: f"message {n}" for n in (2, 3)}
+    assert box.remarks("pager") == kept | {entry(4).notification.incident: "message 4, edited"}
+    ended = msgspec.structs.replace(entry(4).notification, resolved=True)
+    box.delivered(msgspec.structs.replace(entry(4), notification=ended), "message 4, done")
+    box.delivered(entry(3))
+    assert list(box.remarks("pager")) == list(kept)
+    assert box.remarks("chat") == {}
+    box.close()
+
+
 async def test_kill_nine_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     path = tmp_path / "outbox.sqlite"
     for _ in range(3):
@@ -100,6 +132,17 @@ def test_an_entry_from_another_version_is_passed_over_and_counted(tmp_path: Path
         db.execute("UPDATE outbox SET body = '{}' WHERE notification = ?", (entry(1).notification.id,))
     db.close()
     assert box.pending() == [entry(2)]
+    assert box.unreadable == 1
+    box.close()
+
+
+def test_an_incident_from_another_version_is_passed_over_and_counted(tmp_path: Path) -> None:
+    box = SqliteOutbox(tmp_path / "outbox.sqlite")
+    box.put([], Told(incidents={"a": incident(1), "b": incident(2)}, journal="1", mark=7))
+    with sqlite3.connect(tmp_path / "outbox.sqlite") as db:
+        db.execute("UPDATE incidents SET body = '{}' WHERE key = 'a'")
+    db.close()
+    assert box.told("1").incidents == {"b": incident(2)}
     assert box.unreadable == 1
     box.close()
 

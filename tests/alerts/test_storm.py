@@ -79,9 +79,9 @@ async def test_a_storm_through_a_real_receiver() -> None:
         paging = Pager({"hook": channel}, MemoryOutbox(), receipts.append, vital=VITALS)
         running = asyncio.create_task(paging.run())
         began = time.time()
-        for number in range(2000):
+        for number in range(10_000):
             await paging.tell(msgspec.structs.replace(about(f"pool-{number}", number), at=began))
-        await paging.tell(about("aave-v3", 9999))
+        await paging.tell(about("aave-v3", 10_000))
         await hook.wait_for(CALM + 2)
         await asyncio.sleep(0.2)
         running.cancel()

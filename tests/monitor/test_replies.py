@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from monitor.demo.anvil import Anvil
-from tests.support.alertmanager import alertmanager, alerts
+from tests.support.alertmanager import alertmanager, alerts, amtool
 from tests.support.daemon import Daemon, settings
-from tests.support.parts import ROOT, need
+from tests.support.parts import ROOT
 from tests.support.receivers import Receiver, receiver, until
 from tests.support.replies import posted, signed
 
@@ -49,16 +49,6 @@ async def by(daemon: Daemon) -> str | None:
     """Who has taken it up."""
     taken = (await incident(daemon))["acknowledged"]
     return taken and str(taken["by"])
-
-
-async def amtool(base: str, *arguments: str) -> str:
-    """The real amtool; what it prints."""
-    process = await asyncio.create_subprocess_exec(
-        need("amtool"), f"--alertmanager.url={base}", *arguments, stdout=asyncio.subprocess.PIPE
-    )
-    printed, _ = await process.communicate()
-    assert process.returncode == 0
-    return printed.decode().strip()
 
 
 async def held(base: str) -> bool:

@@ -178,3 +178,18 @@ def test_wherever_a_known_secret_stands_it_goes(secret: str, before: str, after:
 )
 def test_what_tells_nothing_stays_readable(text: str, clean: str) -> None:
     assert sentry.scrubber([])(text) == clean
+
+
+async def test_a_cron_monitor_hears_every_so_often_that_we_are_well_or_not() -> None:
+    health = iter((True, False, True))
+    async with started(*SECRETS) as endpoint:
+        checking = asyncio.create_task(sentry.check_in("seawall-prod", 0.05, lambda: next(health, True)))
+        await endpoint.wait_for(3)
+        checking.cancel()
+        await asyncio.gather(checking, return_exceptions=True)
+    said = [msgspec.json.decode(got.body.split(b"\n")[2]) for got in endpoint.received[:3]]
+    assert [one["status"] for one in said] == ["ok", "error", "ok"]
+    assert {one["monitor_slug"] for one in said} == {"seawall-prod"}
+    assert {(one["environment"], one["release"]) for one in said} == {("test", "0.1.0")}
+    assert said[0]["monitor_config"]["schedule"] == {"type": "interval", "value": 1, "unit": "minute"}
+    assert [msgspec.json.decode(got.body.split(b"\n")[1])["type"] for got in endpoint.received[:3]] == ["check_in"] * 3

@@ -51,6 +51,16 @@ async def alerts(base: str) -> list[dict[str, object]]:
         return held
 
 
+async def amtool(base: str, *arguments: str) -> str:
+    """The real amtool; what it prints."""
+    process = await asyncio.create_subprocess_exec(
+        need("amtool"), f"--alertmanager.url={base}", *arguments, stdout=asyncio.subprocess.PIPE
+    )
+    printed, _ = await process.communicate()
+    assert process.returncode == 0, arguments
+    return printed.decode().strip()
+
+
 async def _ready(base: str, process: asyncio.subprocess.Process) -> None:
     async with asyncio.timeout(20), aiohttp.ClientSession() as session:
         while process.returncode is None:

@@ -48,15 +48,15 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiver(*manners: Manner) -> AsyncIterator[Receiver]:
-    """Run a receiver; each request meets the next of `manners`."""
+async def receiver(*manners: Manner, port: int = 0) -> AsyncIterator[Receiver]:
+    """Run a receiver; each request meets the next of `manners`. Port 0 takes a free one."""
     made = Receiver(manners)
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", made.take)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", port)
         await site.start()
         made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
         yield made

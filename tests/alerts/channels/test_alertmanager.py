@@ -1,6 +1,7 @@
 """The Alertmanager channel against Debian's real one."""
 
 import asyncio
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -8,17 +9,29 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiohttp import web
 from hypothesis import given
 
 from alerts.base import DeliveryFailed, Notification
 from alerts.channels.alertmanager import Alertmanager, alert
 from alerts.group import Groups, fold
+from alerts.silences import MOST_HELD
 from alerts.text import neutral
 from monitor.demo.anvil import free_port
 from tests.alerts.test_text import HOSTILE
-from tests.support.alertmanager import alertmanager, alerts
+from tests.support.alertmanager import alertmanager, alerts, amtool
 from tests.support.notices import TX, finding, told
 from tests.support.receivers import answers, receiver
+
+
+async def endless(request: web.Request) -> web.StreamResponse:
+    """Answers and answers."""
+    answer = web.StreamResponse()
+    await answer.prepare(request)
+    with contextlib.suppress(ConnectionError):
+        for _ in range(2 * MOST_HELD // 65536):
+            await answer.write(b" " * 65536)
+    return answer
 
 
 def now(after: str = "open", before: str = "closed", **changes: object) -> Notification:
@@ -90,6 +103,40 @@ async def test_one_replica_that_takes_it_is_enough_and_the_others_are_named(tmp_
         assert remark.startswith("taken by 1 of 3")
         assert "answered 500" in remark
         assert len(await alerts(base)) == 1
+        await channel.close()
+
+
+async def test_silences_are_asked_of_every_replica_and_an_absent_one_leaves_it_open_that_there_is_none(tmp_path: Path) -> None:
+    dead = f"http://127.0.0.1:{free_port()}"
+    async with receiver() as hook, alertmanager(tmp_path, hook.url) as base, alertmanager(tmp_path, hook.url) as twin:
+        both, one_dead = Alertmanager(urls=(base, twin)), Alertmanager(urls=(dead, base, twin))
+        made, other = now(), now(integration="compound")
+        await both.send(made)
+        await both.send(other)
+        assert [(reply.key, reply.taken_up) for reply in await both.asked([made, other])] == [
+            (made.key, False),
+            (other.key, False),
+        ]
+        assert await one_dead.asked([made, other]) == ()
+        add = ("silence", "add", "integration=aave-v3", "--author=ada \x1b[2J", "--comment=on it", "--duration=1h")
+        await amtool(twin, *add)
+        for channel in (both, one_dead):
+            [reply] = [one for one in await channel.asked([made, other]) if one.taken_up]
+            assert (reply.key, reply.by, reply.at >= made.since) == (made.key, "ada [2J", True)
+            assert "on it" in reply.note
+        alone = Alertmanager(urls=(dead,))
+        with pytest.raises(DeliveryFailed, match=r"127\.0\.0\.1"):
+            await alone.asked([made])
+        for channel in (both, one_dead, alone):
+            await channel.close()
+
+
+async def test_an_answer_that_is_not_alertmanagers_or_has_no_end_is_a_failure() -> None:
+    async with receiver(answers(200), answers(200), answers(404), endless) as odd:
+        channel = Alertmanager(urls=(odd.url,))
+        for said in ("API v2", "answered 404", "more than"):
+            with pytest.raises(DeliveryFailed, match=said):
+                await channel.asked([now()])
         await channel.close()
 
 

@@ -1,5 +1,7 @@
 """Sentry as a receiver: envelopes to a local endpoint, an issue for each detector and kind."""
 
+import importlib.metadata
+
 import msgspec
 
 from alerts.base import Notification
@@ -37,6 +39,7 @@ async def test_one_issue_per_detector_and_kind_whatever_the_integration() -> Non
     assert isinstance(there["tags"], dict)
     assert (here["tags"]["integration"], there["tags"]["integration"]) == ("aave-v3", "compound")
     assert here["environment"] == "test"
+    assert here["release"] == f"seawall@{importlib.metadata.version('seawall')}"
 
 
 async def test_the_end_of_an_incident_is_no_new_alarm() -> None:

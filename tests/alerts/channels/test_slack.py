@@ -1,6 +1,8 @@
 """Slack's channel against a local server of its Web API: one message an incident, edited in place, with a thread."""
 
+import asyncio
 import itertools
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -9,6 +11,8 @@ from hypothesis import given
 
 from alerts.base import DeliveryFailed
 from alerts.channels.slack import MOST_HEADER, MOST_SECTION, Slack, message
+from alerts.deliver import Delivery
+from alerts.outbox import SqliteOutbox
 from alerts.text import neutral
 from tests.alerts.test_text import HOSTILE
 from tests.support.notices import finding, told
@@ -45,6 +49,33 @@ async def test_one_message_an_incident_edited_in_place_with_a_thread() -> None:
     assert edited["ts"] == line["thread_ts"]
     assert posted["blocks"][0]["text"]["type"] == "plain_text"
     assert "usable again" in edited["blocks"][0]["text"]["text"]
+
+
+async def test_after_a_restart_the_message_of_an_open_incident_is_edited_and_none_begun(tmp_path: Path) -> None:
+    first = told()
+    later = msgspec.structs.replace(told("half_open", "open", revision=18), incident=first.incident)
+    end = msgspec.structs.replace(told("closed", "half_open", revision=19), incident=first.incident)
+    async with receiver(*[fine] * 6) as slack:
+        for life in ((first,), (later, end), (msgspec.structs.replace(first, id="next", incident="next"),)):
+            channel = Slack(token="xoxb-1", channel="C1", url=slack.url, allow_private=True)
+            delivery = Delivery({"chat": channel}, SqliteOutbox(tmp_path / "o"), lambda _: None)
+            await delivery.recall("a journal")
+            running = asyncio.create_task(delivery.run())
+            for one in life:
+                await delivery.submit(one, ["chat"])
+            assert await delivery.drain(20)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await delivery.close()
+    calls = [got.path.rpartition("/")[2] for got in slack.received]
+    edit = ["chat.update", "chat.postMessage"]
+    assert calls == ["chat.postMessage", *edit, *edit, "chat.postMessage"]
+    threads = [msgspec.json.decode(got.body).get("thread_ts") for got in slack.received]
+    assert threads[0] is threads[-1] is None
+    assert threads[2] == threads[4] is not None
+    box = SqliteOutbox(tmp_path / "o")
+    assert list(box.remarks("chat")) == ["next"], "what has ended is not remembered"
+    box.close()
 
 
 async def test_a_message_that_slack_has_lost_is_posted_anew() -> None:
