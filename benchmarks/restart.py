@@ -22,7 +22,6 @@ import aiohttp
 from monitor.demo.anvil import free_port
 from tests.support.daemon import TOKEN, Daemon, settings
 
-
 AT_ONCE = 16
 """Orders that come at the same time."""
 

@@ -1,6 +1,7 @@
 """The journal over HTTP: where it stands, and its records as they were sealed, a page at a time, for whoever keeps a copy."""
 
 import asyncio
+from typing import Annotated
 
 import msgspec
 from aiohttp import web
@@ -13,6 +14,12 @@ from monitor.journal.base import Journal, Record
 JOURNAL: web.AppKey[Journal] = web.AppKey("journal")
 MOST = 500
 """Records a page."""
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Which records are asked for."""
+
+    start: Annotated[int, msgspec.Meta(ge=0, lt=10**18)] = msgspec.field(default=1, name="from")
 
 
 async def audit(request: web.Request) -> web.Response:

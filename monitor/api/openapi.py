@@ -28,8 +28,9 @@ _SIGNED = ("401", "429")
 class Route(msgspec.Struct, frozen=True):
     """One of them. `path` is aiohttp's; `body` is what must be sent, `query` what may be asked; `scope` the token's, on admin.
 
-    `answers` is the type of a 200, None for any object; `media` its content type. `tagged`: a 304 is possible. `accepted`: a
-    second person may have to approve (202). `open_body`: any JSON object is taken; `signed`: only from who signed it.
+    `answers` is the type of a 200, or several, None where it is no JSON of ours; `media` its content type. `tagged`: a 304 is
+    possible. `accepted` is the type of a 202: a second person must approve. `open_body`: the body may be left out, or be any
+    object; `signed`: only from who signed it. `fault` is the type of errors that are no problem documents.
     """
 
     method: str
@@ -41,20 +42,26 @@ class Route(msgspec.Struct, frozen=True):
     query: Any = None
     scope: str = ""
     tagged: bool = False
-    accepted: bool = False
+    accepted: Any = None
     open_body: bool = False
     signed: bool = False
+    fault: Any = None
+
+    def types(self) -> list[Any]:
+        """Every type it names."""
+        told = self.answers if isinstance(self.answers, tuple) else (self.answers,)
+        return [kind for kind in (*told, self.body, self.query, self.accepted, self.fault) if kind is not None]
 
     def defined(self) -> web.RouteDef:
         """As aiohttp takes it."""
         return web.route(self.method, self.path, self.handler) if self.method != "GET" else web.get(self.path, self.handler)
 
 
-def document(routes: Iterable[Route], shown: Iterable[type] = ()) -> bytes:
+def document(routes: Iterable[Route]) -> bytes:
     """The whole document, JSON."""
     routes = list(routes)
-    types = {kind for route in routes for kind in (route.answers, route.body, route.query) if kind is not None}
-    ordered = sorted({*types, *shown}, key=lambda kind: str(kind.__name__))
+    types = {kind for route in routes for kind in route.types()}
+    ordered = sorted(types, key=lambda kind: str(kind.__name__))
     _, components = msgspec.json.schema_components(ordered, ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
@@ -92,27 +99,35 @@ def _operation(route: Route, components: dict[str, Any]) -> dict[str, Any]:
     if route.query is not None:
         asked = components[route.query.__name__]["properties"]
         parts += [{"name": name, "in": "query", "required": False, "schema": schema} for name, schema in asked.items()]
-    answer = {"$ref": _REF.format(name=route.answers.__name__)} if route.answers is not None else {"type": "object"}
-    content = {route.media: {"schema": answer if route.media == "application/json" else {"type": "string"}}}
+    content = {route.media: {"schema": _schema(route.answers) if route.media == "application/json" else {"type": "string"}}}
     answers: dict[str, Any] = {"200": {"description": "The answer.", "content": content}}
     if route.tagged:
         answers["304"] = {"description": "As the caller's tag has it; it is itself a proof of freshness."}
-    if route.accepted:
-        waits = {"schema": {"type": "object"}}
+    if route.accepted is not None:
+        waits = {"schema": _schema(route.accepted)}
         answers["202"] = {"description": "A second person must approve.", "content": {"application/json": waits}}
-    refused = {"$ref": _REF.format(name="Problem")}
-    media = ("application/problem+json", "application/json")  # OFREP's own errors, and a health that is none, are plain JSON
+    refused = {"application/problem+json": {"schema": {"$ref": _REF.format(name="Problem")}}}
+    if route.fault is not None:
+        refused["application/json"] = {"schema": _schema(route.fault)}
     for status in (*_REFUSED, *(_GUARDED if route.scope else ()), *(_SIGNED if route.signed else ())):
-        answers[status] = {"description": "What is wrong.", "content": {kind: {"schema": refused} for kind in media}}
+        answers[status] = {"description": "What is wrong.", "content": refused}
     made: dict[str, Any] = {"summary": told[:120], "operationId": _name(route), "parameters": parts, "responses": answers}
     if route.body is not None or route.open_body:
-        schema = {"type": "object"} if route.body is None else {"$ref": _REF.format(name=route.body.__name__)}
-        needed = route.body is not None
-        made["requestBody"] = {"required": needed, "content": {"application/json": {"schema": schema}}}
+        body = {"application/json": {"schema": _schema(route.body)}}
+        made["requestBody"] = {"required": not route.open_body, "content": body}
     if route.scope:
         made["security"] = [{"token": []}]
         made["description"] = f"Admin listener; the token needs the scope `{route.scope}`."
     return made
+
+
+def _schema(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - any type
+    """A reference to a type; to one of several; any object for None."""
+    if kind is None:
+        return {"type": "object"}
+    if isinstance(kind, tuple):
+        return {"anyOf": [_schema(one) for one in kind]}
+    return {"$ref": _REF.format(name=kind.__name__)}
 
 
 def _name(route: Route) -> str:

@@ -1,6 +1,7 @@
 """The document is what is served: valid, complete, and held against both real listeners by schemathesis."""
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,18 @@ import msgspec
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships none
 from openapi_spec_validator import validate
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
 from monitor.api.openapi import bare
 from monitor.api.routes import ADMIN, AUDIT, DOCUMENT, EVERY, OPENAPI, READ, RELOAD, REPLY, STATUS
+from monitor.breaker.policy import Rules, judge
+from monitor.breaker.sightings import Sighting
 from tests.monitor.api.conftest import SECRET, Doors, doors_with
+from tests.support.fees import Seer, fed
+from tests.support.findings import finding
 
 EXAMPLES = 8
 ENDLESS = "/v1/events"
@@ -59,6 +65,53 @@ def test_the_document_is_openapi_and_names_every_route_of_both_listeners() -> No
     assert len(told) == len(EVERY) == len(READ) + len(ADMIN) + len((RELOAD, AUDIT, REPLY, STATUS, OPENAPI))
     guarded = {path for path, operations in document["paths"].items() for one in operations.values() if "security" in one}
     assert guarded == {bare(route.path) for route in (*ADMIN, RELOAD, AUDIT)}
+
+
+def strict(schema: dict[str, Any]) -> Draft202012Validator:
+    """Checks against a schema of the document, in which no object has a field that is not named."""
+    components = msgspec.json.decode(DOCUMENT)["components"]
+    for one in components["schemas"].values():
+        if "properties" in one:
+            one["additionalProperties"] = False
+    return Draft202012Validator({**schema, "components": components})
+
+
+def test_no_answer_and_no_body_is_just_an_object() -> None:
+    document = msgspec.json.decode(DOCUMENT)
+    bare_objects = [
+        f"{method} {path}"
+        for path, operations in document["paths"].items()
+        for method, one in operations.items()
+        for part in (*one["responses"].values(), one.get("requestBody", {}))
+        for kind, content in part.get("content", {}).items()
+        if kind.endswith("json") and "$ref" not in str(content["schema"])
+    ]
+    assert bare_objects == ["post /v1/replies/{receiver}", "get /openapi.json"], "a receiver sends what it likes"
+
+
+async def test_every_field_that_is_answered_is_named(tmp_path: Path) -> None:
+    document = msgspec.json.decode(DOCUMENT)
+    async with doors_with(tmp_path, {"test": Seer(fed())}) as doors:
+        decision, _ = judge(doors.desk.fold.breaker("bank"), [finding()], Rules(), 1000.0, 10, "default")
+        assert decision is not None
+        seen = Sighting(finding=finding().id, seen_at=1000.0, shown_at=1000.1, tree=None)
+        await doors.desk.decide(lambda: ([decision], [seen]))
+        (await doors.pause()).release()
+        asked = {
+            "/v1/flags": "", "/v1/flags/{key}": "bank", "/v1/keys": "", "/flagd/flags.json": "", "/v1/integrations": "",
+            "/v1/integrations/{id}": "bank", "/v1/incidents": "", "/v1/incidents/{id}": decision.id, "/v1/gas": "",
+            "/v1/gas/{chain}": "test", "/-/healthy": "", "/-/ready": "",
+        }  # fmt: skip
+        for path, part in (*asked.items(), ("/v1/flags/{key}", "bank.state")):
+            async with doors.http.get(doors.read.url + re.sub(r"{\w+}", part, path)) as answer:
+                assert answer.status == 200, path
+                schema = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+                faults = [fault.message for fault in strict(schema).iter_errors(await answer.json())]
+            assert faults == [], path
+        for path, part in (("/ofrep/v1/evaluate/flags", ""), ("/ofrep/v1/evaluate/flags/{key}", "bank.paused")):
+            async with doors.http.post(doors.read.url + re.sub(r"{\w+}", part, path), json={"context": {}}) as answer:
+                schema = document["paths"][path]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+                assert [fault.message for fault in strict(schema).iter_errors(await answer.json())] == []
 
 
 async def test_both_listeners_serve_it(doors: Doors) -> None:
