@@ -75,8 +75,8 @@ class Patience:
                 left, longer = until - time.monotonic(), min(GROWS * wait, LONGEST * self._within)
                 last = number == TRIES - 1 or left <= wait
                 spare = not last and self._spend()
-                lives = wait + longer if spare else max(wait + longer, TIMES * self._within)
-                tries.begin(ask(within=max(0.0, left if last and left < math.inf else min(lives, left))))
+                lives = wait + longer if spare else max(wait + longer, (LONGEST if last else TIMES) * self._within)
+                tries.begin(ask(within=max(0.0, min(lives, left))))
                 if await tries.answered(wait if spare else None, None if last else PAUSE * 2**number):
                     self._credit += spare
                     self.learn(tries.took)
