@@ -50,9 +50,8 @@ class Item(msgspec.Struct, frozen=True):
 
 
 class Bill(msgspec.Struct, frozen=True, kw_only=True):
-    """One node's: while it leads or beside the one that does. `burst` is the calls that come together with one block."""
+    """One node's. `burst` is the calls that come together with one block, `rate` what its plan allows a second."""
 
-    leads: bool
     items: tuple[Item, ...]
     burst: float
     rate: float | None = None
@@ -103,7 +102,7 @@ def leading(
         _health(capabilities),
     ]
     burst = 4 + traced + sum(map(_reads, contracts)) + looks
-    return Bill(leads=True, items=tuple(item for item in items if item.calls), burst=burst, rate=rate)
+    return Bill(items=tuple(item for item in items if item.calls), burst=burst, rate=rate)
 
 
 def beside(chain: ChainConfig, capabilities: Capabilities, rate: float | None) -> Bill:
@@ -114,7 +113,7 @@ def beside(chain: ChainConfig, capabilities: Capabilities, rate: float | None) -
         Item("second questions, at most", blocks * 0.1 + DAY / min(chain.block_time, HEADS_EVERY) * 0.1),
         Item("votes", DAY / VOTES_EVERY if chain.quorum > 1 else 0.0),
     ]
-    return Bill(leads=False, items=tuple(item for item in items if item.calls), burst=4.0, rate=rate)
+    return Bill(items=tuple(item for item in items if item.calls), burst=4.0, rate=rate)
 
 
 def _health(capabilities: Capabilities) -> Item:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -45,10 +46,12 @@ async def examine(config: Config, done: Callable[[], None] = lambda: None) -> di
         contracts = tuple(c for one in config.integrations.values() if one.chain == name for c in one.contracts)
         case = Case(chain, KINDS[chain.kind], contracts, tuple(targets_of(config, name)))
         for place, node in enumerate(chain.nodes):
-            nodes.append({"chain": name, "node": node.name, **await _node(node, case, leads=place == 0)})
+            nodes.append({"chain": name, "node": node.name, **await _node(node, case, first=place == 0)})
             done()
     ok = all(node["ok"] for node in nodes)
-    return {"ok": ok, "nodes": nodes, "degraded": _degraded(nodes), "missing": list(missing(config))}
+    return {
+        "ok": ok, "nodes": nodes, "degraded": _degraded(nodes), "missing": list(missing(config)), "providers": _providers(nodes),
+    }  # fmt: skip
 
 
 def _degraded(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -65,7 +68,7 @@ def _degraded(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-async def _node(node: Node, case: Case, *, leads: bool) -> dict[str, Any]:
+async def _node(node: Node, case: Case, *, first: bool) -> dict[str, Any]:
     url, chain = node.ws.reveal(), case.chain
     found: dict[str, Any] = {"url": wire.shown(url), "ok": False}
     try:
@@ -89,7 +92,7 @@ async def _node(node: Node, case: Case, *, leads: bool) -> dict[str, Any]:
             at = Head(head.position, head.base_fee, time.time())
             looked = [await Simulated(one, rpc, lambda: None, pinned=capabilities.pinned).readiness(at) for one in case.exits]
             found["pauses"] = [msgspec.to_builtins(one) | {"why": one.why} for one in looked]
-            found["cost"] = await _cost(rpc, case, capabilities, node, head.position.height if leads else None)
+            found["cost"] = await _cost(rpc, case, capabilities, node, head.position.height, first=first)
         finally:
             await rpc.close()
     except NodeError as error:
@@ -106,20 +109,20 @@ async def _unreadable(rpc: Rpc, case: Case, at: Position) -> list[str]:
     ]
 
 
-async def _cost(rpc: Rpc, case: Case, capabilities: Capabilities, node: Node, head: int | None) -> dict[str, Any] | None:
-    """The node's bill, as JSON; None where its traffic could not be measured. `head` None: it does not lead."""
-    if head is None:
-        return _billed(beside(case.chain, capabilities, node.rate))
+async def _cost(rpc: Rpc, case: Case, capabilities: Capabilities, node: Node, head: int, *, first: bool) -> dict[str, Any]:
+    """The node's bills, as JSON: `leading`, None where its traffic could not be measured, and `beside` the one that leads."""
     traffic = await measured(rpc, head, {one.address for one in case.contracts})
-    if traffic is None:
-        return None
     exits = ["safe" if one.safe else "eoa" for one in case.exits]
-    return _billed(leading(case.chain, capabilities, case.traits, traffic, case.contracts, exits, node.rate))
+    lead = traffic and leading(case.chain, capabilities, case.traits, traffic, case.contracts, exits, node.rate)
+    return {
+        "leading": lead and _billed(lead),
+        "beside": None if first else _billed(beside(case.chain, capabilities, node.rate)),
+    }
 
 
 def _billed(bill: Bill) -> dict[str, Any]:
     return {
-        "leads": bill.leads, "items": {item.what: round(item.calls) for item in bill.items}, "a_day": round(bill.a_day),
+        "items": {item.what: round(item.calls) for item in bill.items}, "a_day": round(bill.a_day),
         "a_second": round(bill.a_second, 2), "burst": round(bill.burst), "rate": bill.rate, "verdict": bill.verdict,
     }  # fmt: skip
 
@@ -142,19 +145,33 @@ def told(report: Mapping[str, Any]) -> str:
         for follows, mend in zip(node.get("consequences", ()), node.get("remedies", ()), strict=True):
             lines += [f"  ! {follows}", f"      mend: {mend}"]
         lines += _cost_told(node.get("cost"))
+    if len(report["nodes"]) > 1:
+        lines += [f"{host}: {calls:,} calls a day in all" for host, calls in report["providers"].items()]
     lines += [f"! {line}" for line in (*report["degraded"], *report["missing"])]
     return "\n".join(lines)
 
 
 def _cost_told(cost: Mapping[str, Any] | None) -> list[str]:
-    """A small table: what is asked for, calls a day, and whether the plan is enough."""
-    if cost is None:
+    """What it is asked for while it leads, a line each; and, of one that does not lead at first, what it costs beside."""
+    if cost is None or cost["leading"] is None:
         return []
-    role = "as the node in the lead" if cost["leads"] else "beside the node in the lead"
-    lines = [f"  cost in calls {role}, by the traffic of its newest blocks:"]
-    lines += [f"    {calls:>12,} a day  {what}" for what, calls in cost["items"].items()]
-    lines.append(f"    {cost['a_day']:>12,} a day  in all: {cost['a_second']:,.2f} a second, {cost['a_day'] * 30:,} in 30 days")
-    if cost["rate"] is not None:
-        verdict = cost["verdict"] or f"rate {cost['rate']:g} is enough"
-        lines.append(f"    {'!' if cost['verdict'] else 'ok':>12} {verdict}")
+    lead, aside = cost["leading"], cost["beside"]
+    lines = ["  cost in calls a day, by the traffic of its newest blocks" + (", should it take the lead:" if aside else ":")]
+    lines += [f"    {calls:>12,}  {what}" for what, calls in lead["items"].items()]
+    lines.append(f"    {lead['a_day']:>12,}  in all: {lead['a_second']:,.2f} a second, {lead['a_day'] * 30:,} in 30 days")
+    if aside is not None:
+        lines.append(f"    {aside['a_day']:>12,}  while another leads")
+    if lead["rate"] is not None:
+        verdict = lead["verdict"] or f"rate {lead['rate']:g} is enough"
+        lines.append(f"    {'!' if lead['verdict'] else 'ok':>12}  {verdict}")
     return lines
+
+
+def _providers(nodes: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Calls a day to each host while the first node of every chain leads: one provider may serve several chains."""
+    total: dict[str, int] = {}
+    for node in nodes:
+        if (cost := node.get("cost")) is not None and (bill := cost["beside"] or cost["leading"]) is not None:
+            host = urlsplit(node["url"]).hostname or node["url"]
+            total[host] = total.get(host, 0) + bill["a_day"]
+    return total

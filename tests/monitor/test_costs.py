@@ -25,7 +25,7 @@ EVERYTHING = Capabilities(
     mempool=True, full_pending=True, trace_call=True, trace_block=True, rows=True, js_call=True, js_transaction=True, pinned=True,
     tags=True,
 )  # fmt: skip
-SECONDS = 6.0
+SECONDS = 4.0
 
 
 def configured(rate: str = "", more: str = "") -> Config:
@@ -84,13 +84,13 @@ async def test_the_estimate_is_what_a_real_daemon_asks(tmp_path: Path) -> None:
         config = settings(tmp_path, proxy.ws, watch=here.market.pair, kind="uniswap_v2")
         async with Daemon(tmp_path, config) as daemon:
             await daemon.until("run")
-            await asyncio.sleep(2.0)
+            await asyncio.sleep(1.0)
             before = len(proxy.asked)
             await asyncio.sleep(SECONDS)
             asked = proxy.asked[before:]
         loaded = parse((tmp_path / "seawall.yaml").read_text(), "seawall.yaml", {"TOKEN": "a-token-of-the-test"})
         report = await examine(loaded)
-    cost = report["nodes"][0]["cost"]
+    cost = report["nodes"][0]["cost"]["leading"]
     real = len(asked) / SECONDS
     assert 0.6 < real / cost["a_second"] < 1.3, (real, cost, Counter(asked))
 
@@ -103,6 +103,9 @@ async def test_the_doctor_shows_the_bill_and_what_cannot_be_read_and_what_is_lef
         del config["api"]["tokens"]
         text.write_text(repr(config).replace("'", '"'))
         report = await examine(parse(text.read_text(), "seawall.yaml", {}))
+        config["chains"]["test"]["nodes"].append({"name": "second", "ws": node.ws.replace("127.0.0.1", "localhost")})
+        text.write_text(repr(config).replace("'", '"'))
+        both = await examine(parse(text.read_text(), "seawall.yaml", {}))
     shown = told(report)
     assert not report["ok"]
     assert "cannot be read as erc4626" in shown
@@ -111,3 +114,8 @@ async def test_the_doctor_shows_the_bill_and_what_cannot_be_read_and_what_is_lef
     assert "rate 2 is too small" in shown
     assert "api.tokens: nobody can pause or resume" in shown
     assert "alerts.receivers: nobody is told" in shown
+    lead, aside = (one["cost"] for one in both["nodes"])
+    assert lead["beside"] is None
+    assert aside["beside"]["a_day"] < aside["leading"]["a_day"]
+    assert both["providers"] == {"127.0.0.1": lead["leading"]["a_day"], "localhost": aside["beside"]["a_day"]}
+    assert "should it take the lead" in told(both)

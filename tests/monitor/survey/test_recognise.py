@@ -6,6 +6,7 @@ from eth_utils.crypto import keccak
 from detectors.events import Position
 from monitor.survey import Found, Wanted, proxies, reads, recognise, visit
 from monitor.survey.recognise import FEE, GET_PAIR, GET_POOL
+from tests.scenarios.solidity import artifact
 from tests.support.bytecode import CHAIN, HASHES
 from tests.support.street import (
     Street,
@@ -52,12 +53,14 @@ async def test_pairs_pools_vaults_and_tokens_are_told_apart_with_what_they_hold(
         market = here.market
         pair, pool = await look(here, market.pair), await look(here, await v3_pool(here))
         vault, token = await look(here, here.vault), await look(here, market.dollar)
+        curve = await look(here, await here.wallet.deploy(here.owner, artifact("TwoCoinPool"), market.dollar, market.weth))
     assert (pair.kind, pair.role, {one.symbol for one in pair.assets}) == ("uniswap_v2", "pool", {"WETH", "DLR"})
     assert {one.decimals for one in pair.assets} == {18}
     assert [note.partition(" ")[0] for note in pair.notes] == ["its"]
     assert f"its factory {market.factory} knows it" in pair.notes[0]
     assert (pool.kind, {one.address for one in pool.assets}) == ("uniswap_v3", {market.weth, market.dollar})
     assert "knows it" in pool.notes[0]
+    assert (curve.kind, [one.address for one in curve.assets]) == ("curve", [market.dollar, market.weth])
     assert (vault.kind, vault.role, [one.symbol for one in vault.assets]) == ("erc4626", "vault", ["DLR"])
     assert vault.itself is not None
     assert vault.itself.symbol == "SV"
