@@ -121,12 +121,14 @@ class Committed(Event, frozen=True, kw_only=True):
     """Every event of the blocks first..last (heights, inclusive) was given out.
 
     `finalized` is the height nothing can undo, `safe` the one that little short of an attack on the chain can (-1: not known).
+    `agreed` is the height that enough nodes have vouched for (-1: none; None: nobody was asked).
     """
 
     first: Position
     last: Position
     finalized: int = -1
     safe: int = -1
+    agreed: int | None = None
 
 
 class Reverted(Event, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from detectors.events import Block, Committed, Dropped, Event, Reverted, Tick
 from detectors.execution import Execution
 from monitor.breaker.evidence import orphaned, retracted, staged
 from monitor.breaker.fold import Fold, Note, Noted
+from monitor.breaker.funders import Funders
 from monitor.breaker.holds import UNMINED, Decision, internal
 from monitor.breaker.limits import room
 from monitor.breaker.machine import Breaker
@@ -53,7 +54,7 @@ class Proposed(msgspec.Struct):
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
     """An integration as the pipeline sees it: its chain, its contracts, its rules.
 
-    `finality` is what releases wait for: `finalized`, `safe`, or `latest`, which is to wait for nothing but time. `shadowed` are
+    `finality` is what releases wait for: `finalized`, `safe`, or `latest`: nothing but time and the nodes' agreement. `shadowed` are
     the detectors whose findings pause nothing here: what they would have done is noted.
     """
 
@@ -73,9 +74,11 @@ class Pipeline:
         self.detectors = {chain: {detector.name: detector for detector in mine} for chain, mine in detectors.items()}
         self.watched = {watched.integration: watched for watched in integrations}
         self.fold = fold
+        self.funders = {chain: Funders() for chain in self.detectors}
         self.heights: dict[str, int] = {chain: position.height for chain, position in fold.cursors.items()}
         self.finalized: dict[str, int] = {}
         self.safe: dict[str, int] = {}
+        self.agreed: dict[str, int] = {}
         self.settled: dict[str, dict[str, Settled]] = {}
         self._failures: dict[tuple[str, str], int] = {}
         self._asked: dict[str, set[str]] = {}
@@ -109,6 +112,8 @@ class Pipeline:
         judged = Judged(aside=self._aside.get(event.chain, frozenset()))
         for detector in self._dispatch.get((event.chain, type(event)), ()):
             self._observe(detector, event, judged)
+        if event.chain in self.funders:
+            self.funders[event.chain].observe(event)
         if type(event) is Execution:
             self._ask(event, judged)
             if event.stage not in UNMINED:
@@ -120,6 +125,7 @@ class Pipeline:
         elif type(event) is Committed:
             self.finalized[event.chain] = max(self.finalized.get(event.chain, -1), event.finalized)
             self.safe[event.chain] = event.safe
+            self.agreed[event.chain] = event.last.height if event.agreed is None else event.agreed
         elif type(event) is Dropped:
             self.settle(event.chain, event.id, event.reason)
         return judged
@@ -198,7 +204,7 @@ class Pipeline:
         for finding in judged.findings:
             for watched in self.integrations_of(finding.chain, finding.victims):
                 concerned.setdefault(watched.integration, (watched, []))[1].append(finding)
-        sender = (event.sender or "") if type(event) is Execution else ""
+        sender = self.funders[event.chain].root(event.sender or "") if type(event) is Execution else ""
         stopping = 0
         for watched, told in concerned.values():
             breaker = self.fold.breaker(watched.integration)
@@ -255,7 +261,7 @@ class Pipeline:
         chain = watched.chain
         final = self.finalized.get(chain, -1)
         if watched.finality == "latest":
-            final = self.heights.get(chain, -1)
+            final = min(self.heights.get(chain, -1), self.agreed.get(chain, -1))
         elif watched.finality == "safe":
             final = max(final, self.safe.get(chain, -1))
         return {chain: final}

@@ -149,3 +149,16 @@ def test_a_release_waits_for_as_much_certainty_as_its_chain_is_configured_for() 
             shore.see(Tick(chain=Tick.EVERYWHERE, at=1.9e9))
             seen.append(shore.state() is State.HALF_OPEN)
         assert seen == releases, finality
+
+
+def test_what_too_few_nodes_vouch_for_releases_nothing_even_where_the_newest_block_would_do() -> None:
+    released = []
+    for agreed in (-1, 10, 13):
+        shore = Shore(Alarmist(), finality="latest")
+        shore.see(ran("0xevil", Stage.INCLUDED, 11))
+        at = position(12)
+        shore.see(Block(chain=CHAIN, at=1012.0, position=at, timestamp=1012.0))
+        shore.see(Committed(chain=CHAIN, at=1012.0, first=at, last=at, agreed=agreed))
+        shore.see(Tick(chain=Tick.EVERYWHERE, at=1.9e9))
+        released.append(shore.state() is State.HALF_OPEN)
+    assert released == [False, False, True]
