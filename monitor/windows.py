@@ -136,21 +136,26 @@ class Windows:
 def span_of(made: Made, decisions: Iterable[Made]) -> Span | None:
     """The incident around one decision; None for one that belongs to none, as a bypass while nothing holds."""
     mine = [one for one in decisions if one.decision.integration == made.decision.integration]
+    return next((span for span in spans_of(mine) if any(known is made for known in span.decisions)), None)
+
+
+def spans_of(decisions: Iterable[Made]) -> Iterator[Span]:
+    """The incidents among one integration's decisions, oldest first; the last may still stand."""
     current: list[Made] = []
     whole = True
-    for one in mine:
+    for one in decisions:
         opens = one.decision.before in _ENDS and one.decision.after not in _ENDS
         if opens or (not current and one.decision.before not in _ENDS):
             whole = opens
             current = [one]
         elif current:
             current.append(one)
-        ends = one.decision.after in _ENDS
-        if any(known is made for known in current) and (ends or one is mine[-1]):
-            return Span(current[0], tuple(current[1:]), one if ends else None, whole)
-        if ends:
+        if one.decision.after in _ENDS:
+            if current:
+                yield Span(current[0], tuple(current[1:]), one, whole)
             current = []
-    return None
+    if current:
+        yield Span(current[0], tuple(current[1:]), None, whole)
 
 
 def _heights(decisions: Iterable[Made]) -> list[int]:

@@ -64,7 +64,7 @@ class Screen:
         breakers = sources.breakers()
         known = Known(sources.timing, sources.taken_up, lambda name: breakers.get(name) or Breaker(integration=name))
         return View(
-            now=time.time(), flags=self._flags.read(), breakers=breakers, stories=stories(sources.made(), known),
+            now=time.time(), flags=self._flags.read(), breakers=breakers, stories=stories(sources.made()), known=known,
             chains=sources.chains(), sightings=sources.sightings(), acting=self.acting,
         )  # fmt: skip
 

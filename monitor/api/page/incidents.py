@@ -5,7 +5,7 @@ from html import escape
 
 from detectors.base import Finding
 from detectors.execution.path import CallTree
-from monitor.api.page.story import STATES, Step, Story
+from monitor.api.page.story import STATES, Step, Story, acknowledged, evidence, timeline
 from monitor.api.page.view import View
 from monitor.api.page.words import badge, facts, foreign, lasted, section, text, when
 from monitor.breaker.holds import HUMAN, State
@@ -38,7 +38,7 @@ def over(view: View) -> str:
 
 def noted(view: View) -> str:
     """What was found lately and stopped nothing."""
-    telling = {finding.id for story in view.stories for finding in story.findings}
+    telling = {key for story in view.stories for key in story.found}
     loose = [(f.at, name, f) for name, one in view.breakers.items() for f in one.findings if f.id not in telling]
     newest = sorted(loose, key=lambda item: -item[0])[:MOST_NOTED]
     told = "".join(
@@ -53,7 +53,7 @@ def whole(story: Story, view: View) -> str:
     name = escape(story.integration)
     head = f"<h2>{name}: {escape(_now(story))}</h2><p>{text(_why(story))}</p>{_facts(story, view)}"
     none = '<p class="quiet">None: it was ordered.</p>'
-    findings = _findings(story.findings, view, story.id, opened=True) or none
+    findings = _findings(evidence(story, view.known), view, story.id, opened=True) or none
     ids = facts((("incident", story.id), ("integration", story.integration)))
     raw = (
         f'<p class="ways"><a href="/v1/incidents/{escape(story.id)}">as JSON</a> '
@@ -61,7 +61,7 @@ def whole(story: Story, view: View) -> str:
     )
     return (
         f'<article class="incident whole {_class(story)}" id="s-{escape(story.id)}">{head}{_take_up(story, view)}</article>'
-        + section("timeline", "What happened when", _timeline(story.steps, view.now))
+        + section("timeline", "What happened when", _timeline(timeline(story, view.known), view.now))
         + section("evidence", "What was found", findings)
         + section("reading", "To go on with", ids + raw)
     )
@@ -76,17 +76,18 @@ def alone(name: str, finding: Finding, view: View) -> str:
 
 def _incident(story: Story, view: View, *, unfolded: bool) -> str:
     key = escape(story.id)
-    shown = story.findings[:MOST_FINDINGS]
-    left = len(story.findings) - len(shown)
+    every = evidence(story, view.known)
+    shown = every[:MOST_FINDINGS]
+    left = len(every) - len(shown)
     findings = _findings(shown, view, story.id) + (f'<p class="quiet">{left} more on its page</p>' if left else "")
-    timeline = (
+    when_what = (
         f'<details id="t-{key}"{" open" if unfolded else ""}><summary>What happened when</summary>'
-        f"{_timeline(story.steps, view.now)}</details>"
+        f"{_timeline(timeline(story, view.known), view.now)}</details>"
     )
     return (
         f'<article class="incident {_class(story)}" id="s-{key}"><h3><a href="/incidents/{key}" id="a-{key}">'
         f"{escape(story.integration)}</a>: {escape(_now(story))}</h3><p>{text(_why(story))}</p>{_facts(story, view)}"
-        f"{timeline}{findings}{_take_up(story, view)}</article>"
+        f"{when_what}{findings}{_take_up(story, view)}</article>"
     )
 
 
@@ -112,7 +113,7 @@ def _facts(story: Story, view: View) -> str:
     until = story.ended
     ran = lasted((view.now if until is None else until) - story.began)
     shadow = f"{badge('shadow')} the flag was left alone. " if story.shadow else ""
-    taken = story.acknowledged
+    taken = acknowledged(story, view.known)
     who = "" if story.shadow else "Nobody has taken it up yet." if story.live else ""
     if taken is not None:
         who = f"Acknowledged by {text(taken.by.removeprefix(HUMAN))}, {when(taken.at, view.now)}."
@@ -121,7 +122,7 @@ def _facts(story: Story, view: View) -> str:
 
 
 def _take_up(story: Story, view: View) -> str:
-    if not view.acting or not story.live or story.acknowledged is not None:
+    if not view.acting or not story.live or acknowledged(story, view.known) is not None:
         return ""
     key, name = escape(story.id), escape(story.integration)
     return (
@@ -178,9 +179,10 @@ def _finding(finding: Finding, view: View, place: str, path: str, whose: str = "
 
 def _back(finding: Finding, view: View) -> str:
     """Why the chain took it back; empty where it stands."""
-    standing = any(finding.id == one.id for breaker in view.breakers.values() for one in breaker.findings)
-    gone = (news for breaker in view.breakers.values() for news in breaker.retracted if news.finding.id == finding.id)
-    return "" if standing else next((news.reason for news in gone), "")
+    gone = [news for one in view.breakers.values() for news in one.retracted if news.finding.id == finding.id]
+    if not gone or any(finding.id == one.id for breaker in view.breakers.values() for one in breaker.findings):
+        return ""
+    return gone[0].reason
 
 
 def _own(finding: Finding, view: View) -> str:

@@ -9,7 +9,7 @@ from monitor.breaker.desk import Made
 from monitor.breaker.holds import HUMAN, SERVICE, Decision, State
 from monitor.breaker.machine import Breaker
 from monitor.breaker.timing import Acknowledged, Timing
-from monitor.windows import Span, span_of
+from monitor.windows import spans_of
 
 STATES = {
     State.CLOSED: "in use",
@@ -33,13 +33,10 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Story(msgspec.Struct, frozen=True):
-    """One incident. `live`: it stands still; `shadow`: the flag was left alone. `findings` by their newest word, surest first."""
+    """One incident: its decisions, oldest first. `live`: it stands still."""
 
     decisions: tuple[Made, ...]
     live: bool
-    findings: tuple[Finding, ...]
-    steps: tuple[Step, ...]
-    acknowledged: Acknowledged | None = None
 
     @property
     def id(self) -> str:
@@ -66,9 +63,14 @@ class Story(msgspec.Struct, frozen=True):
         """Unix seconds; None while it stands."""
         return None if self.live else self.decisions[-1].decision.at
 
+    @property
+    def found(self) -> dict[str, Finding]:
+        """What it rests on, by id, as it was told when it was decided."""
+        return {finding.id: finding for one in self.decisions for finding in one.decision.findings}
+
     def about(self, wanted: str) -> bool:
         """Is this the id of one of its decisions or findings?"""
-        return any(one.decision.id == wanted or any(f.id == wanted for f in one.decision.findings) for one in self.decisions)
+        return wanted in self.found or any(one.decision.id == wanted for one in self.decisions)
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -79,46 +81,48 @@ class Known(msgspec.Struct, frozen=True):
     breaker: Callable[[str], Breaker]
 
 
-def stories(made: Iterable[Made], known: Known) -> list[Story]:
+def stories(made: Iterable[Made]) -> list[Story]:
     """All incidents among these decisions (oldest first), the newest first."""
     mine: dict[str, list[Made]] = {}
     for one in made:
         mine.setdefault(one.decision.integration, []).append(one)
-    told = [_story(span, known) for decisions in mine.values() for span in _spans(decisions)]
+    told = [story for decisions in mine.values() for story in _stories(decisions)]
     return sorted(told, key=lambda story: -story.began)
 
 
-def _spans(decisions: Sequence[Made]) -> Iterator[Span]:
-    """One integration's decisions, cut into incidents; one that belongs to none, as a bypass while nothing holds, is its own."""
-    at = 0
-    while at < len(decisions):
-        span = span_of(decisions[at], decisions[at:]) or Span(decisions[at], (), decisions[at], whole=True)
-        yield span
-        at += len(span.decisions)
+def _stories(decisions: Sequence[Made]) -> Iterator[Story]:
+    """One integration's; a decision that belongs to no incident, as a bypass while nothing holds, is one of its own."""
+    inside = set[int]()
+    for span in spans_of(decisions):
+        inside |= {id(one) for one in span.decisions}
+        yield Story(span.decisions, span.closing is None)
+    yield from (Story((one,), live=False) for one in decisions if id(one) not in inside)
 
 
-def _story(span: Span, known: Known) -> Story:
-    made = span.decisions
-    breaker = known.breaker(made[0].decision.integration)
-    newest = {finding.id: finding for one in made for finding in one.decision.findings}
-    newest |= {finding.id: finding for finding in breaker.findings if finding.id in newest}
-    taken_up = next((news for one in made if (news := known.taken_up(one.decision.id)) is not None), None)
-    steps = [step for one in made for step in _steps(one, one is made[0], known.timing(one.decision.id))]
+def evidence(story: Story, known: Known) -> tuple[Finding, ...]:
+    """Its findings by their newest word, surest first."""
+    found = story.found
+    newest = found | {one.id: one for one in known.breaker(story.integration).findings if one.id in found}
+    return tuple(sorted(newest.values(), key=lambda finding: (-finding.confidence, finding.at)))
+
+
+def acknowledged(story: Story, known: Known) -> Acknowledged | None:
+    """Who took it up first."""
+    return next((news for one in story.decisions if (news := known.taken_up(one.decision.id)) is not None), None)
+
+
+def timeline(story: Story, known: Known) -> tuple[Step, ...]:
+    """What happened, in order."""
+    opening, found, news = story.decisions[0], story.found, acknowledged(story, known)
+    steps = [step for one in story.decisions for step in _steps(one, one is opening, known.timing(one.decision.id))]
     steps += [
-        Step(news.at, "retracted", f"{news.finding.detector} {news.finding.kind} taken back: {news.reason}")
-        for news in breaker.retracted
-        if news.finding.id in newest
+        Step(back.at, "retracted", f"{back.finding.detector} {back.finding.kind} taken back: {back.reason}")
+        for back in known.breaker(story.integration).retracted
+        if back.finding.id in found
     ]
-    if taken_up is not None:
-        note = f": {taken_up.note}" if taken_up.note else ""
-        steps.append(Step(taken_up.at, "acknowledged", f"somebody took it up{note}", taken_up.by))
-    return Story(
-        decisions=made,
-        live=span.closing is None,
-        findings=tuple(sorted(newest.values(), key=lambda finding: (-finding.confidence, finding.at))),
-        steps=folded(sorted(steps, key=lambda step: step.at)),
-        acknowledged=taken_up,
-    )
+    if news is not None:
+        steps.append(Step(news.at, "acknowledged", f"somebody took it up{f': {news.note}' if news.note else ''}", news.by))
+    return folded(sorted(steps, key=lambda step: step.at))
 
 
 def _steps(made: Made, opening: bool, timing: Timing | None) -> Iterator[Step]:  # noqa: FBT001 - which of two kinds it is

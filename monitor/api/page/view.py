@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from monitor.api.page.story import Story
+from monitor.api.page.story import Known, Story
 from monitor.breaker.flags import Flag
 from monitor.breaker.machine import Breaker
 from monitor.breaker.sightings import Sighting
@@ -20,6 +20,7 @@ class View(msgspec.Struct, frozen=True):
     flags: Mapping[str, Flag]
     breakers: Mapping[str, Breaker]
     stories: Sequence[Story]
+    known: Known
     chains: Mapping[str, Mapping[str, object]]
     sightings: Mapping[str, Sighting]
     acting: bool = False

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from html import escape
 
 from alerts.text import from_chain, plain
@@ -12,6 +13,8 @@ SHAPES = {"run": "●", "limited": "◆", "pause": "■", "unknown": "▲"}
 
 _HEX = re.compile(r"\b0x[0-9a-f]{40,64}\b")
 _LONGEST = 600
+_REMEMBERED = 4096
+"""Texts kept as they are shown: the board is made again several times a second, of the same sentences."""
 
 
 def shape(state: str) -> str:
@@ -19,6 +22,7 @@ def shape(state: str) -> str:
     return f'<span class="shape" aria-hidden="true">{SHAPES[state]}</span>'
 
 
+@lru_cache(_REMEMBERED)
 def text(sentence: str) -> str:
     """A sentence of ours, its long hex shortened to be read; the whole is there for whoever points at it or copies it.
 
@@ -29,6 +33,7 @@ def text(sentence: str) -> str:
     return _HEX.sub(lambda found: f'<abbr title="{found[0]}">{found[0][:8]}…{found[0][-4:]}</abbr>', said)
 
 
+@lru_cache(_REMEMBERED)
 def foreign(value: object) -> str:
     """A value that may come from a chain: one line, every letter that is not ASCII as its code point."""
     return escape(from_chain(str(value), 200))

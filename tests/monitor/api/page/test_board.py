@@ -55,7 +55,7 @@ def view(*made: Made, now: float = 1100.0, acting: bool = False, **flag: object)
     seen = {f.id: Sighting(finding=f.id, seen_at=1.0, shown_at=2.0, tree=TREE) for one in made for f in one.decision.findings}
     shown = msgspec.structs.replace(FLAG, **({"state": Shown.RUN, "breaker": State.CLOSED, "max_share": 1.0} | flag))
     return View(
-        now=now, flags={"bank": shown}, breakers=breakers, stories=stories(made, known),
+        now=now, flags={"bank": shown}, breakers=breakers, stories=stories(made), known=known,
         chains={"main": {"head": 7, "age": "2 s ago", "trouble": NASTY, "mempool": NASTY}}, sightings=seen, acting=acting,
     )  # fmt: skip
 
