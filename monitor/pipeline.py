@@ -54,8 +54,8 @@ class Proposed(msgspec.Struct):
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
     """An integration as the pipeline sees it: its chain, its contracts, its rules.
 
-    `finality` is what releases wait for: `finalized`, `safe`, or `latest`: nothing but time and the nodes' agreement. `shadowed` are
-    the detectors whose findings pause nothing here: what they would have done is noted.
+    `finality` is what releases wait for: `finalized`, `safe`, or `latest`, which is nothing but time and the nodes' agreement.
+    `shadowed` are the detectors whose findings pause nothing here: what they would have done is noted.
     """
 
     integration: str
