@@ -52,7 +52,7 @@ demo: setup ## a local chain, real protocols, honest traffic, then the attacks
 	$(BIN)/seawall demo
 
 bench: setup ## ratios measured in one run, one JSON object each
-	for one in startup restart ingest block flood flags page; do $(BIN)/python -m benchmarks.$$one; done
+	for one in startup restart ingest block flood flags page alerts; do $(BIN)/python -m benchmarks.$$one; done
 
 gas-backtest: setup ## the whole gas back-test, 420,000 blocks in a quarter of an hour; writes docs/gas.md
 	$(BIN)/python -m benchmarks.gas --full --write
@@ -60,7 +60,7 @@ gas-backtest: setup ## the whole gas back-test, 420,000 blocks in a quarter of a
 VARIATIONS ?= 6
 HONEST ?= 20000
 SEED ?= 0
-accuracy: setup ## the corpus in every way, real blocks, honest traffic: writes docs/accuracy.md (half an hour on two idle cores)
+accuracy: setup ## the corpus in every way, real blocks, honest traffic: writes docs/accuracy.md (a quarter of an hour on two idle cores; says how far it is)
 	$(BIN)/python -m tests.scenarios --variations $(VARIATIONS) --honest $(HONEST) --seed $(SEED) --write docs/accuracy.md
 
 newcomer: ## from a fresh clone over the show to a flag of one's own, by the clock: what somebody new goes through

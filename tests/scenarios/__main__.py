@@ -4,7 +4,9 @@ import argparse
 import asyncio
 import logging
 import sys
+import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -12,13 +14,18 @@ import structlog
 
 from monitor.errors import NodeSilent, SeawallError
 from tests.scenarios import blocks, ledger, ways
+from tests.scenarios.progress import Part, Progress, span
 from tests.scenarios.scenario import Scenario, corpus
-from tests.scenarios.speed import speed
+from tests.scenarios.speed import quiet, speed
 from tests.scenarios.trial import Trial, trial
-from tests.scenarios.tripping import trips
+from tests.scenarios.tripping import MOST, trips
 from tests.scenarios.ways import Outcome
 
 HONEST = 20_000
+ALONE, WORLDS, TRAFFIC, TRIPS = "alone", "variations", "honest", "trips"
+TOLD_EVERY = 10.0
+"""Seconds between two lines on how far it is."""
+
 AT_ONCE = 3
 """Worlds that are played side by side."""
 
@@ -51,8 +58,13 @@ def told(o: Outcome) -> str:
     return f"     {o.variation} {o.way:<15} {o.verdict:<8} {', '.join(o.kinds)} {paused} {named if o.attack else ''}{more}{flag}"
 
 
-async def play(scenarios: list[Scenario], variations: int, seed: int, wanted: list[str]) -> tuple[list[Outcome], list[str]]:
-    """Play every variation, a few side by side, and print; the outcomes in order, and what could not be staged."""
+async def play(
+    scenarios: list[Scenario], variations: int, seed: int, wanted: list[str], tell: Callable[[], None] = lambda: None
+) -> tuple[list[Outcome], list[str]]:
+    """Play every variation, a few side by side, and print; the outcomes in order, and what could not be staged.
+
+    `tell` is called after each variation.
+    """
     places = asyncio.Semaphore(AT_ONCE)
     failed: list[str] = []
 
@@ -67,6 +79,8 @@ async def play(scenarios: list[Scenario], variations: int, seed: int, wanted: li
                 failed.append(f"{scenario.number}/{variation}")
                 say(f"     {scenario.number}/{variation} FAILED: {error}   <--")
                 return []
+            finally:
+                tell()
 
     found: list[Outcome] = []
     for scenario in scenarios:
@@ -79,29 +93,65 @@ async def play(scenarios: list[Scenario], variations: int, seed: int, wanted: li
     return found, sorted(failed)
 
 
-async def honest(asked: argparse.Namespace) -> Trial:
-    """The honest traffic, judged now, or in a run of its own (`--only-honest FILE`) whose result is there."""
-    if asked.honest_from is None:
-        return await trial(asked.honest, asked.seed, say)
-    return msgspec.json.decode(asked.honest_from.read_bytes(), type=Trial)
+async def honest(asked: argparse.Namespace, progress: Progress) -> Trial:
+    """The honest traffic, judged in a process of its own beside this one (`--only-honest`), or in an earlier run of it."""
+    if asked.honest_from is not None:
+        return msgspec.json.decode(asked.honest_from.read_bytes(), type=Trial)
+    with tempfile.NamedTemporaryFile(suffix=".json") as kept:
+        order = ("-m", "tests.scenarios", "--only-honest", kept.name, "--honest", str(asked.honest), "--seed", str(asked.seed))
+        other = await asyncio.create_subprocess_exec(sys.executable, *order, stdout=asyncio.subprocess.PIPE)
+        try:
+            assert other.stdout is not None
+            async for line in other.stdout:
+                progress.done(TRAFFIC, int(line.split()[-1]))
+            if await other.wait():
+                raise SeawallError(f"judging the honest traffic failed: {' '.join(order)}")
+        finally:
+            if other.returncode is None:
+                other.terminate()
+                await other.wait()
+        return msgspec.json.decode(kept.read(), type=Trial)
+
+
+async def telling(progress: Progress) -> None:
+    """A line now and then, until cancelled."""
+    while True:
+        await asyncio.sleep(TOLD_EVERY)
+        say(progress.line(time.monotonic()))
 
 
 async def measure(asked: argparse.Namespace) -> ledger.Run:
-    """The whole ledger."""
-    scenarios = chosen(asked.numbers)
-    outcomes, failed = await play(scenarios, asked.variations, asked.seed, asked.ways.split(","))
+    """The whole ledger: what measures time first and alone, then the corpus beside the honest traffic."""
+    scenarios, began = chosen(asked.numbers), time.monotonic()
+    attacks = [scenario for scenario in scenarios if scenario.attacks]
+    worlds = sum(min(asked.variations, scenario.variations or asked.variations) for scenario in scenarios)
+    parts = {ALONE: Part(len(attacks), 1.0), WORLDS: Part(worlds, 0.8), TRAFFIC: Part(asked.honest, 0.03), TRIPS: Part(MOST, 0.6)}
+    progress = Progress(parts, began)
+    ticker = asyncio.create_task(telling(progress))
+    measured = await speed(asked.seed)
+    measured.alone = await quiet(attacks, asked.seed, lambda: progress.step(ALONE))
+    async with asyncio.TaskGroup() as tasks:
+        traffic = tasks.create_task(honest(asked, progress))
+        ways_ = asked.ways.split(",")
+        played = tasks.create_task(play(scenarios, asked.variations, asked.seed, ways_, lambda: progress.step(WORLDS)))
+    outcomes, failed = played.result()
+    tripped = await trips(asked.seed, lambda: progress.step(TRIPS))
+    ticker.cancel()
     command = f"make accuracy VARIATIONS={asked.variations} HONEST={asked.honest} SEED={asked.seed}"
+    seconds = time.monotonic() - began
+    say(f"measured in {span(seconds)}")
     return ledger.Run(
         scenarios=scenarios,
         outcomes=outcomes,
         failed=failed,
-        speed=await speed(asked.seed),
-        trips=await trips(asked.seed),
+        speed=measured,
+        trips=tripped,
         blocks=blocks.judged(),
-        trial=await honest(asked),
+        trial=traffic.result(),
         command=command,
         date=time.strftime("%Y-%m-%d"),
         seed=asked.seed,
+        seconds=seconds,
     )
 
 

@@ -5,10 +5,13 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from monitor.inspect import Verdict
+from tests.scenarios import leads
 from tests.scenarios.blocks import Blocks
 from tests.scenarios.figures import BLOCK_ONLY, SEEN, Family, bound, detectors, family, part, percentile
+from tests.scenarios.progress import span
 from tests.scenarios.scenario import DRAIN, REENTRANCY, Scenario
 from tests.scenarios.speed import SWAPS, Speed
+from tests.scenarios.tables import ms, row, table
 from tests.scenarios.trial import Trial
 from tests.scenarios.tripping import Trip
 from tests.scenarios.ways import DEGRADED, PENDING, RENAMED, RENAMED_MINED, Outcome
@@ -34,16 +37,6 @@ what is guilty; paused is a pause over it by any detector. Anything said at a wa
 save without tracers, where a warning is all that can be said.
 """
 
-TRIPS = """
-The smallest honest deed found to cause a pause: the share of a contract's holdings that must be one's own. It is tied up for a
-block and comes back, so the cost is gas and the price of that money for a block.
-"""
-
-LEADS = """
-On a chain with a block every 12 s, a transaction announced at a random moment is mined 6 s later on average: what the verdict
-leaves of that is the lead. An attack through private order flow gives none; there the block is all there is to see.
-"""
-
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that was measured."""
@@ -58,6 +51,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     date: str
     seed: int
     failed: Sequence[str] = ()
+    seconds: float = 0.0
+    """The whole run took."""
 
 
 def document(run: Run) -> str:
@@ -76,14 +71,6 @@ def document(run: Run) -> str:
     return "\n".join("\n".join(part) for part in parts)
 
 
-def _table(*columns: str) -> list[str]:
-    return ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-
-
-def _row(*cells: object) -> str:
-    return "| " + " | ".join(str(cell) for cell in cells) + " |"
-
-
 def _head(run: Run) -> Iterator[str]:
     yield "# Accuracy"
     yield ""
@@ -97,7 +84,7 @@ def _summary(run: Run) -> Iterator[str]:
     outcomes = run.outcomes
     yield "## Summary"
     yield ""
-    yield from _table(
+    yield from table(
         "family",
         "runs",
         "precision",
@@ -111,7 +98,7 @@ def _summary(run: Run) -> Iterator[str]:
     for name in (REENTRANCY, DRAIN):
         made: Family = family(name, run.scenarios, outcomes)
         if made.recall.all:
-            yield _row(
+            yield row(
                 name,
                 made.recall.all,
                 made.precision,
@@ -123,11 +110,11 @@ def _summary(run: Run) -> Iterator[str]:
                 made.degraded,
             )
             goals = GOALS[name]
-            yield _row("*goal*", "", f"≥ {goals[0]}", f"≥ {goals[1]}", f"≥ {goals[2]}", f"≥ {goals[2]}", "≥ 0.9", "", "1")
+            yield row("*goal*", "", f"≥ {goals[0]}", f"≥ {goals[1]}", f"≥ {goals[2]}", f"≥ {goals[2]}", "≥ 0.9", "", "1")
     benign = [o for o in outcomes if not o.attack]
     sees, dim = [o for o in benign if o.way in SEEN], [o for o in benign if o.way == DEGRADED]
     yield ""
-    yield from _table("honest", "n", "WARN", "PAUSE", "95 % bound on the PAUSE rate (3/n)")
+    yield from table("honest", "n", "WARN", "PAUSE", "95 % bound on the PAUSE rate (3/n)")
     rows = (
         ("benign scenarios, every tracer (runs)", len(sees), _count(sees, Verdict.WARN), _count(sees, Verdict.PAUSE)),
         ("benign scenarios, degraded (runs)", len(dim), _count(dim, Verdict.WARN), _count(dim, Verdict.PAUSE)),
@@ -145,7 +132,7 @@ def _summary(run: Run) -> Iterator[str]:
         ),
     )
     for name, count, warns, pauses in rows:
-        yield _row(name, count, warns, pauses, bound(count) if not pauses else f"observed {pauses / count:.2e}")
+        yield row(name, count, warns, pauses, bound(count) if not pauses else f"observed {pauses / count:.2e}")
     beside = [o for o in outcomes if o.attack and o.way in SEEN]
     honest = sum(o.honest for o in beside)
     wrong = sum(o.false in {Verdict.WARN, Verdict.PAUSE} for o in beside)
@@ -166,7 +153,7 @@ def _attacks(run: Run) -> Iterator[str]:
     yield ""
     yield "Shares of runs. Block only: as mined, reorged and renamed-as-mined together."
     yield ""
-    yield from _table(
+    yield from table(
         "no.",
         "scenario",
         "runs",
@@ -185,7 +172,7 @@ def _attacks(run: Run) -> Iterator[str]:
             continue
         seen = [o for o in mine if o.way in SEEN]
         hits = [o for o in seen if o.detected]
-        yield _row(
+        yield row(
             scenario.number,
             scenario.name,
             len(mine),
@@ -199,6 +186,11 @@ def _attacks(run: Run) -> Iterator[str]:
             _share(hits, "all_named"),
         )
     yield ""
+    told = [*leads.only_warned(run.scenarios, run.outcomes)]
+    yield from [*told, ""] if told else ()
+    left = ", ".join(map(str, leads.missing(run.scenarios)))
+    yield f"Of the matrix's 44 scenarios {f'these are not staged here: {left}' if left else 'all are staged'}."
+    yield ""
 
 
 def _share(outcomes: Sequence[Outcome], field: str) -> str:
@@ -208,7 +200,7 @@ def _share(outcomes: Sequence[Outcome], field: str) -> str:
 def _benign(run: Run) -> Iterator[str]:
     yield "## Honest doubles, by scenario"
     yield ""
-    yield from _table(
+    yield from table(
         "no.", "scenario", "runs", "strongest verdict", "WARN", "PAUSE", "degraded: WARN", "degraded: PAUSE", "what was said"
     )
     for scenario in run.scenarios:
@@ -218,7 +210,7 @@ def _benign(run: Run) -> Iterator[str]:
         seen, dim = [o for o in mine if o.way in SEEN], [o for o in mine if o.way == DEGRADED]
         worst = max((o.false for o in seen), key=list(Verdict).index, default=Verdict.CLEAR)
         said = sorted({f"{who} {confidence:.2f}" for o in mine for who, confidence in o.false_by})
-        yield _row(
+        yield row(
             scenario.number, scenario.name, len(mine), worst, _count(seen, Verdict.WARN), _count(seen, Verdict.PAUSE),
             _count(dim, Verdict.WARN), _count(dim, Verdict.PAUSE), ", ".join(said) or "-",
         )  # fmt: skip
@@ -230,11 +222,11 @@ def _by_detector(run: Run) -> Iterator[str]:
     yield ""
     yield "Runs with every tracer in which it warned, and paused, over what is guilty and over what is honest."
     yield ""
-    yield from _table(
+    yield from table(
         "detector", "warned rightly", "paused rightly", "warned falsely", "paused falsely", "precision of its pauses"
     )
     for name, (warned, paused, false, worse) in detectors(run.outcomes).items():
-        yield _row(name, warned, paused, false, worse, f"{paused / (paused + worse):.3f}" if paused + worse else "-")
+        yield row(name, warned, paused, false, worse, f"{paused / (paused + worse):.3f}" if paused + worse else "-")
     yield ""
 
 
@@ -258,19 +250,19 @@ def _honest(run: Run) -> Iterator[str]:
     yield f"{trial.transactions} transactions made on real bytecode and mined, {trial.ordered} traced with storage in order,"
     yield f"{trial.reverted} reverted. Every contract counts as watched, and balances are only what the traces tell."
     yield ""
-    yield from _table("judged", "clear", "info", "warn", "pause")
+    yield from table("judged", "clear", "info", "warn", "pause")
     for name, verdicts in (
         ("storage in order, everything watched", trial.verdicts),
         ("storage in order, the town's contracts watched", trial.watched),
         ("call tree alone, everything watched, no balance known", trial.trees),
     ):
-        yield _row(name, *(verdicts.get(verdict, 0) for verdict in ("clear", "info", "warn", "pause")))
+        yield row(name, *(verdicts.get(verdict, 0) for verdict in ("clear", "info", "warn", "pause")))
     yield ""
     yield f"Said at a warning or above: {_counted(trial.suspected)}."
     yield ""
-    yield from _table("what was done", "transactions")
+    yield from table("what was done", "transactions")
     for kind, count in sorted(trial.kinds.items()):
-        yield _row(kind, count)
+        yield row(kind, count)
     yield ""
 
 
@@ -281,64 +273,71 @@ def _counted(said: dict[str, int]) -> str:
 def _trips(run: Run) -> Iterator[str]:
     yield "## Cost to trip"
     yield ""
-    yield from TRIPS.strip().splitlines()
-    yield ""
-    yield from _table("deed", "seen", "share of the holdings")
-    for trip in run.trips:
-        yield _row(trip.what, trip.stage, "none up to 0.6" if trip.share is None else f"{trip.share:.3f}")
+    yield from leads.prices(run.trips)
     yield ""
 
 
 def _timings(run: Run) -> Iterator[str]:
+    alone = [o.judged_ms for o in run.speed.alone if 0 < o.frames <= 200]
     pending = [o.judged_ms for o in run.outcomes if o.way == PENDING and 0 < o.frames <= 200]
-    leads = [o.lead_ms for o in run.outcomes if o.way == PENDING and o.lead_ms is not None]
+    left = [o.lead_ms for o in run.outcomes if o.way == PENDING and o.lead_ms is not None]
     micros, real = run.trial.micros, run.blocks.micros
     yield "## Timings of this run"
     yield ""
-    yield f"{run.date}, on whatever else the machine was doing. Everything below varies from run to run."
+    yield f"{run.date}, in {span(run.seconds)}, on whatever else the machine was doing. Everything below varies from run to run."
     yield ""
-    yield from _table("measure", "n", "p50", "p99", "goal")
-    yield _row(
-        "announced → verdict, attacks of ≤ 200 frames, second looks included",
-        len(pending),
-        _ms(percentile(pending, 0.5)),
-        _ms(percentile(pending, 0.99)),
+    yield from table("measure", "n", "p50", "p99", "goal")
+    yield row(
+        "announced → verdict, attacks of ≤ 200 frames, second looks included: one at a time",
+        len(alone),
+        ms(percentile(alone, 0.5)),
+        ms(percentile(alone, 0.99)),
         "p99 ≤ 300 ms",
     )
-    yield _row(
-        "our own share of a verdict: CPU, both looks parsed, judged thrice",
-        len(micros),
-        _ms(percentile(micros, 0.5) / 1000),
-        _ms(percentile(micros, 0.99) / 1000),
-        "p50 ≤ 20 ms",
-    )
-    yield _row(
-        "the same on real blocks, call trees",
-        len(real),
-        _ms(percentile(real, 0.5) / 1000),
-        _ms(percentile(real, 0.99) / 1000),
+    yield row(
+        "the same beside everything else of this run, on cores that have nothing to spare",
+        len(pending),
+        ms(percentile(pending, 0.5)),
+        ms(percentile(pending, 0.99)),
         "",
     )
-    yield _row(
+    yield row(
+        "our own share of a verdict: CPU, both looks parsed, judged thrice",
+        len(micros),
+        ms(percentile(micros, 0.5) / 1000),
+        ms(percentile(micros, 0.99) / 1000),
+        "p50 ≤ 20 ms",
+    )
+    yield row(
+        "the same on real blocks, call trees",
+        len(real),
+        ms(percentile(real, 0.5) / 1000),
+        ms(percentile(real, 0.99) / 1000),
+        "",
+    )
+    yield row(
         "flag → mined (the corpus mines as soon as everybody has judged)",
-        len(leads),
-        _ms(percentile(leads, 0.5)),
-        _ms(percentile(leads, 0.99)),
+        len(left),
+        ms(percentile(left, 0.5)),
+        ms(percentile(left, 0.99)),
         "",
     )
     blocks = sorted(run.speed.blocks)
     if blocks:
-        yield _row(
-            f"a block of {SWAPS} traced swaps, mined → judged (of which the node alone traces {_ms(1000 * min(run.speed.node))})",
+        yield row(
+            f"a block of {SWAPS} traced swaps, mined → judged (of which the node alone traces {ms(1000 * min(run.speed.node))})",
             len(blocks),
-            _ms(1000 * percentile(blocks, 0.5)),
-            _ms(1000 * blocks[-1]),
+            ms(1000 * percentile(blocks, 0.5)),
+            ms(1000 * blocks[-1]),
             "≤ 1 s",
         )
     yield ""
-    yield from LEADS.strip().splitlines()
+    yield "### Lead time, by scenario"
     yield ""
-
-
-def _ms(value: float) -> str:
-    return f"{value:,.1f} ms"
+    yield from leads.LEADS.strip().splitlines()
+    yield ""
+    yield from leads.by_scenario(run.scenarios, run.speed.alone, run.outcomes)
+    yield ""
+    yield "### Lead time, by detector"
+    yield ""
+    yield from leads.by_detector(run.speed.alone, run.outcomes)

@@ -30,6 +30,7 @@ from tests.scenarios.scenario import Staged
 
 CHAIN = "eip155:31337"
 WITHIN = 60.0
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - hundreds of journals nobody reads twice: spare the disk
 
 
 class Said(msgspec.Struct):
@@ -173,7 +174,7 @@ def configured(staged: Staged, ws: str, folder: Path) -> Config:
 @asynccontextmanager
 async def lookout(staged: Staged, ws: str) -> AsyncIterator[Lookout]:
     """The chain watched from its newest block on, until the block ends."""
-    with tempfile.TemporaryDirectory(prefix="seawall-corpus-") as name:
+    with tempfile.TemporaryDirectory(prefix="seawall-corpus-", dir=MEMORY) as name:
         folder = Path(name)
         config = configured(staged, ws, folder)
         registry = registry_of(config)

@@ -57,7 +57,10 @@ class Staged:
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """One row of the matrix. `kinds`: kinds of finding that name the mechanism rightly; none for a benign one."""
+    """One row of the matrix. `kinds`: kinds of finding that name the mechanism rightly; none for a benign one.
+
+    `why`: why a warning is all that is said of this attack, where that is meant.
+    """
 
     number: str
     name: str
@@ -65,6 +68,7 @@ class Scenario:
     kinds: frozenset[str]
     stage: Callable[[World], Awaitable[Staged]]
     variations: int | None = None
+    why: str = ""
 
     @property
     def attacks(self) -> bool:
@@ -83,10 +87,10 @@ Stage = Callable[[World], Awaitable[Staged]]
 
 
 def attack(
-    number: int | str, name: str, *, kinds: Iterable[str], family: str, variations: int | None = None
+    number: int | str, name: str, *, kinds: Iterable[str], family: str, variations: int | None = None, why: str = ""
 ) -> Callable[[Stage], Stage]:
-    """Register an attack. `variations`: fewer than asked for, for what takes long."""
-    return _registered(str(number), name, frozenset(kinds), family, variations)
+    """Register an attack. `variations`: fewer than asked for, for what takes long. `why` it is only warned of, if so."""
+    return _registered(str(number), name, frozenset(kinds), family, variations, why)
 
 
 def benign(number: int | str, name: str, *, variations: int | None = None) -> Callable[[Stage], Stage]:
@@ -94,11 +98,15 @@ def benign(number: int | str, name: str, *, variations: int | None = None) -> Ca
     return _registered(str(number), name, frozenset(), "benign", variations)
 
 
-def _registered(number: str, name: str, kinds: frozenset[str], family: str, variations: int | None) -> Callable[[Stage], Stage]:
+def _registered(
+    number: str, name: str, kinds: frozenset[str], family: str, variations: int | None, why: str = ""
+) -> Callable[[Stage], Stage]:
     def register(stage: Stage) -> Stage:
         if number in CORPUS and CORPUS[number].stage.__module__ != stage.__module__:
             raise ValueError(f"two scenarios are number {number}: {CORPUS[number].name} and {name}")
-        CORPUS[number] = Scenario(number=number, name=name, family=family, kinds=kinds, stage=stage, variations=variations)
+        CORPUS[number] = Scenario(
+            number=number, name=name, family=family, kinds=kinds, stage=stage, variations=variations, why=why
+        )  # fmt: skip
         return stage
 
     return register

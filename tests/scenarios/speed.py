@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 import msgspec
@@ -10,8 +11,8 @@ from monitor.demo.anvil import Anvil
 from monitor.demo.node import HttpNode
 from tests.scenarios.lookout import lookout
 from tests.scenarios.market import FOREVER, Market, market, pool_of
-from tests.scenarios.scenario import Staged, pair
-from tests.scenarios.ways import AGE, START
+from tests.scenarios.scenario import Scenario, Staged, pair
+from tests.scenarios.ways import AGE, PENDING, START, Outcome, run
 from tests.scenarios.world import ETHER, Tx, World
 
 SWAPS = 200
@@ -19,10 +20,23 @@ ROUNDS = 3
 
 
 class Speed(msgspec.Struct):
-    """Seconds. `blocks`: from mining a block of 200 swaps to its last verdict; `node`: what the node alone takes to trace it."""
+    """Seconds. `blocks`: from mining a block of 200 swaps to its last verdict; `node`: what the node alone takes to trace it.
+
+    `alone`: each attack once, announced while nothing else runs.
+    """
 
     blocks: list[float] = []
     node: list[float] = []
+    alone: list[Outcome] = []
+
+
+async def quiet(scenarios: Sequence[Scenario], seed: int, tell: Callable[[], None]) -> list[Outcome]:
+    """Each attack, one after another: how long a verdict takes when this machine does nothing else. `tell` after each."""
+    found = []
+    for scenario in scenarios:
+        found += await run(scenario, 0, ways=(PENDING,), seed=seed)
+        tell()
+    return found
 
 
 async def speed(seed: int) -> Speed:

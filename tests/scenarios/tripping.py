@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from detectors.base import PAUSE_AT
 from tests.scenarios import ways
 from tests.scenarios.scenario import Scenario, Staged, holdings
 from tests.scenarios.world import ETHER, World
@@ -20,6 +21,8 @@ class Trip(msgspec.Struct, frozen=True):
     what: str
     stage: str
     share: float | None
+    by: tuple[str, ...] = ()
+    """The detectors that paused at that share."""
 
 
 async def _plain(world: World, share: float) -> Staged:
@@ -50,26 +53,42 @@ DEEDS: dict[str, Callable[[World, float], Awaitable[Staged]]] = {
 }
 
 
-async def trips(seed: int) -> list[Trip]:
-    """The smallest share for each deed, announced and mined, to within a four-hundredth."""
+MOST = 2 * len(DEEDS) * (STEPS + 1)
+"""Attempts in all."""
+
+
+async def trips(seed: int, tell: Callable[[], None] = lambda: None) -> list[Trip]:
+    """The smallest share for each deed, announced and mined, to within a four-hundredth. `tell` is called after each attempt."""
     found = []
     for what, stage in DEEDS.items():
         for way in (ways.PENDING, ways.MINED):
             low, high = 0.0, 0.6
-            if not await _paused(what, stage, high, way, seed):
+            by = await _paused(what, stage, high, way, seed)
+            tell()
+            if not by:
                 found.append(Trip(what, way, None))
                 continue
             for _ in range(STEPS):
                 middle = (low + high) / 2
-                low, high = (low, middle) if await _paused(what, stage, middle, way, seed) else (middle, high)
-            found.append(Trip(what, way, round(high, 3)))
+                if now := await _paused(what, stage, middle, way, seed):
+                    high, by = middle, now
+                else:
+                    low = middle
+                tell()
+            found.append(Trip(what, way, round(high, 3), by))
     return found
 
 
-async def _paused(what: str, stage: Callable[[World, float], Awaitable[Staged]], share: float, way: str, seed: int) -> bool:
+async def _paused(
+    what: str, stage: Callable[[World, float], Awaitable[Staged]], share: float, way: str, seed: int
+) -> tuple[str, ...]:  # fmt: skip
+    """Who pauses."""
+
     async def staged(world: World) -> Staged:
         return await stage(world, share)
 
     deed = Scenario(number="0", name=what, family="benign", kinds=frozenset(), stage=staged)
     outcomes = await ways.run(deed, 0, ways=(ways.PENDING, ways.MINED), seed=seed)
-    return any(one.paused or one.false == "pause" for one in outcomes if one.way == way)
+    return tuple(
+        sorted({name for one in outcomes if one.way == way for name, confidence in one.false_by if confidence >= PAUSE_AT})
+    )

@@ -36,7 +36,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     """How one variation of a scenario was judged one way.
 
     `verdict`: on what is guilty; of a benign scenario, on all. `false`: strongest verdict on anything honest, with what was said.
-    `named`: was a victim named by the strongest finding; `all_named`: were all. `lead`: (seen → decision, decision → mined).
+    `named`: was a victim named by the strongest finding; `all_named`: were all.
     """
 
     number: str
@@ -55,7 +55,10 @@ class Outcome(msgspec.Struct, kw_only=True):
     false_said: tuple[str, ...] = ()
     honest: int = 0
     judged_ms: float = 0.0
+    flag_ms: float | None = None
+    """Seen → the first finding that pauses."""
     lead_ms: float | None = None
+    """That → mined."""
     frames: int = 0
     blind: bool = False
     by: tuple[tuple[str, float], ...] = ()
@@ -230,6 +233,7 @@ class Play:
             ),
             honest=len({one.tx for one in honest if one.tx}),
             judged_ms=1000 * max((one.at - one.seen for one in ours), default=0.0),
+            flag_ms=None if first is None else 1000 * (first.at - first.seen),
             lead_ms=None if first is None else 1000 * (self.mined_at.get(first.tx, first.at) - first.at),
             frames=max((one.frames for one in ours), default=0),
             blind=look.blind,

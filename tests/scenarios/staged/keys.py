@@ -11,7 +11,11 @@ from tests.scenarios.world import ETHER, Tx, Wait, World
 MILLION = 1_000_000 * ETHER
 
 
-@attack(23, "the house pulls its liquidity", kinds=("liquidity_pulled",), family=DRAIN)
+@attack(
+    23, "the house pulls its liquidity", kinds=("liquidity_pulled",), family=DRAIN,
+    why="every share that is burnt is the house's own: no promise is broken, migrations and retirements look the same until the"
+    " liquidity is put back, and when it is seen it is over. A policy with `pause_at: 0.7` pauses on it.",
+)  # fmt: skip
 async def rug(world: World) -> Staged:
     """Whoever made the coin provided nearly all of the liquidity, and takes it out."""
     where, house = await market(world), await world.person()
@@ -126,7 +130,11 @@ async def split(world: World) -> Staged:
     return Staged(watch=(holdings(made, dollar),), blocks=blocks, victims={made}, seconds=world.pick(12, 120))
 
 
-@attack(29, "approvals of thirty owners", kinds=("approvals",), family=DRAIN, variations=2)
+@attack(
+    29, "approvals of thirty owners", kinds=("approvals",), family=DRAIN, variations=2,
+    why="the spender is not watched and each owner had approved it: subscriptions, sweepers and airdrops do the same, so anybody"
+    " could stop a token by collecting from wallets of his own. Where the spender is watched (30, 30c), it pauses.",
+)  # fmt: skip
 async def approvals(world: World) -> Staged:
     """They approved what they took for something else; a fresh contract collects."""
     owners = [await world.person() for _ in range(30)]
