@@ -92,7 +92,7 @@ async def test_without_a_manager_nothing_is_sent_and_nothing_waits() -> None:
 
 
 def test_pings_are_for_the_process_they_were_meant_for(tmp_path: Path) -> None:
-    assert Service(environment(tmp_path, WATCHDOG_PID=str(os.getpid()))).every == ALLOWED / 2
+    assert Service(environment(tmp_path, WATCHDOG_PID=str(os.getpid()))).every == ALLOWED / 4
     assert Service(environment(tmp_path, WATCHDOG_PID="1")).every is None
 
 

@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import pty
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +16,7 @@ from monitor.config import Config, load, parse
 from monitor.demo.anvil import Anvil, free_port
 from monitor.errors import ConfigError
 from tests.monitor.cli.conftest import Ended, ended
+from tests.support.parts import need
 from tests.support.street import Street, street, that_answers_everything, upgradeable, v3_pool
 
 NOBODY = "0x" + "77" * 20
@@ -94,21 +98,30 @@ def test_suggestions_hold_once_they_are_uncommented(drafted: Drafted) -> None:
     assert len(config.detectors["privileges"]["owners"]) == 1
 
 
-async def test_a_file_that_is_there_is_kept_unless_it_is_forced(tmp_path: Path) -> None:
+async def inside(*arguments: str) -> None:
+    """The command in this process. Raises ConfigError, which is a line each and exit code 2."""
+    await asyncio.to_thread(app, ["init", *arguments], standalone_mode=False)
+
+
+async def test_a_file_that_is_there_is_kept_unless_it_is_forced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     output = tmp_path / "seawall.yaml"
     output.write_text("mine\n")
     async with street() as here:
-        arguments = ("init", here.vault, "--node", "${MY_NODE}", "--output", str(output))
-        refused = await ended(*arguments, MY_NODE=here.chain.node.ws)
-        assert (refused.code, output.read_text(), "--force" in refused.err) == (2, "mine\n", True)
-        forced = await ended(*arguments, "--force", MY_NODE=here.chain.node.ws)
-        printed = await ended("init", here.market.pair, "--node", here.chain.node.ws, "-o", "-")
-    assert forced.code == 0, forced.err
-    assert f"seawall run -c {output}" in forced.out
+        monkeypatch.setenv("MY_NODE", here.chain.node.ws)
+        arguments = (here.vault, "--node", "${MY_NODE}", "--output", str(output))
+        with pytest.raises(ConfigError, match="--force"):
+            await inside(*arguments)
+        assert output.read_text() == "mine\n"
+        await inside(*arguments, "--force")
+        assert f"seawall run -c {output}" in capsys.readouterr().out
+        await inside(here.market.pair, "--node", here.chain.node.ws, "-o", "-")
+        printed = capsys.readouterr().out
     assert '"${MY_NODE}"' in output.read_text()
     assert load(output, {"MY_NODE": here.chain.node.ws}).integrations.keys() == {f"erc4626-sv-{here.vault[2:8]}"}
-    assert (printed.code, printed.out.startswith("# Seawall's configuration")) == (0, True), printed.err
-    assert json.dumps(here.chain.node.ws) in printed.out
+    assert printed.startswith("# Seawall's configuration")
+    assert json.dumps(here.chain.node.ws) in printed
 
 
 @pytest.mark.parametrize(
@@ -140,11 +153,25 @@ def test_a_mistake_is_a_line_that_says_what_to_do(tmp_path: Path, arguments: lis
 
 
 async def test_a_node_of_another_chain_or_without_the_contract_is_said(tmp_path: Path) -> None:
-    output = tmp_path / "seawall.yaml"
+    output = str(tmp_path / "seawall.yaml")
     async with await Anvil.start() as node:
-        foreign = await ended("init", KNOWN, "--node", node.ws, "--chain", "eip155:1", "-o", str(output))
-        empty = await ended("init", KNOWN, "--node", node.ws, "-o", str(output))
-    assert (foreign.code, empty.code) == (2, 2)
-    assert "serves chain eip155:31337, asked for is eip155:1" in foreign.err
-    assert "no contract at this address on eip155:31337" in empty.err
+        with pytest.raises(ConfigError, match="serves chain eip155:31337, asked for is eip155:1"):
+            await inside(KNOWN, "--node", node.ws, "--chain", "eip155:1", "-o", output)
+        with pytest.raises(ConfigError, match="no contract at this address on eip155:31337"):
+            await inside(KNOWN, "--node", node.ws, "-o", output)
     assert await asyncio.to_thread(lambda: list(tmp_path.iterdir())) == []
+
+
+def test_a_person_at_a_terminal_is_asked_for_what_is_missing(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [need("seawall"), "init", "-o", str(tmp_path / "seawall.yaml")], stdin=theirs, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        os.write(ours, f"ws://127.0.0.1:{free_port()}\n{KNOWN} {NOBODY}\n".encode())
+        told, error = process.communicate(timeout=30)
+    os.close(ours)
+    os.close(theirs)
+    assert "The node's WebSocket URL" in told
+    assert "Addresses to watch" in told
+    assert (process.returncode, "is the node up" in error) == (2, True)
