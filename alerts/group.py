@@ -17,7 +17,8 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
     """An open incident: what was last told of it and when, how many notifications it swallowed since, who has taken it up.
 
-    `again` is how often it was repeated, `together` whether it was only told among others in a storm.
+    `again` is how often it was repeated, `together` whether it was only told among others in a storm; `heard` is when it was last
+    taken up or given back (unix seconds).
     """
 
     last: Notification
@@ -26,6 +27,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     taken: Taken | None = None
     again: int = 0
     together: bool = False
+    heard: float = 0.0
 
 
 class Groups(msgspec.Struct, frozen=True):
@@ -65,7 +67,9 @@ def fold(groups: Groups, notification: Notification, now: float) -> tuple[Groups
         quiet = msgspec.structs.replace(known, swallowed=known.swallowed + 1)
         return Groups(kept | {notification.key: quiet}), None
     worse = RANK[told.severity] > RANK[known.last.severity]  # who took up the lesser thing has not seen this
-    return Groups(kept | {notification.key: Incident(last=told, at=now, taken=None if worse else known.taken)}), told
+    return Groups(
+        kept | {notification.key: Incident(last=told, at=now, taken=None if worse else known.taken, heard=known.heard)}
+    ), told
 
 
 def overdue(groups: Groups, now: float, every: float) -> tuple[Groups, tuple[Incident, ...]]:

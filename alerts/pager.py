@@ -120,7 +120,7 @@ class Pager:
         known = self.standing(key)
         if known is None or known.taken is not None:
             return
-        self._groups = self._groups.put(key, taken=taken)
+        self._groups = self._groups.put(key, taken=taken, heard=taken.at)
         self._changed.add(key)
         await self._submit(render.taken_up(known.last, taken.by, taken.at, note), but=taken.via)
 
@@ -129,7 +129,7 @@ class Pager:
         known = self.standing(key)
         if known is None or known.taken is None:
             return
-        self._groups = self._groups.put(key, taken=None, at=at)
+        self._groups = self._groups.put(key, taken=None, at=at, heard=at)
         self._changed.add(key)
         await self._submit(render.given_back(known.last, by, at, note), but=known.taken.via)
 

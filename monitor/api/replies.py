@@ -27,7 +27,7 @@ from monitor.windows import span_of
 log = structlog.get_logger()
 
 SKEW = 30.0
-"""Seconds that a receiver's clock may be behind ours; a reply older than its incident by more is about an earlier one."""
+"""Seconds that a receiver's clock may be behind ours; what is older by more is late, or said a second time."""
 
 
 class Outcome(StrEnum):
@@ -77,7 +77,7 @@ class Replies:
 
     def _judged(self, receiver: str, reply: Reply) -> Outcome:
         known = self.pager.standing(reply.key)
-        if known is None or reply.at < max(known.last.since - SKEW, self._heard.get(reply.key, 0.0)):
+        if known is None or reply.at < max(known.last.since - SKEW, known.heard - SKEW, self._heard.get(reply.key, 0.0)):
             return Outcome.LATE
         if reply.taken_up:
             return Outcome.TAKEN_UP if known.taken is None else Outcome.KNOWN
