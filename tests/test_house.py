@@ -18,6 +18,7 @@ WRITTEN = {".py", ".js", ".mjs", ".css", ".html", ".sol", ".sh", ".md", ".yaml",
 PURE = (
     "detectors.base",
     "monitor.breaker.fold",
+    "monitor.breaker.funders",
     "monitor.breaker.holds",
     "monitor.breaker.limits",
     "monitor.breaker.machine",

@@ -26,6 +26,7 @@ from monitor.journal.thread import AsyncJournal
 log = structlog.get_logger()
 
 KEPT_DECISIONS = 500
+KEPT_WOULD = 64
 APPEND_WITHIN = 5.0
 _STATES = tuple(State)
 
@@ -51,6 +52,8 @@ class Desk:
         self.journal = journal
         self.told = told
         self.made: deque[Made] = deque(maxlen=KEPT_DECISIONS)
+        self.would: deque[WouldPause] = deque(maxlen=KEPT_WOULD)
+        """What detectors in shadow would have paused, newest last."""
         self.owed: list[Decision] = []
         self.trouble = ""
         self.timings = Timings()
@@ -273,6 +276,8 @@ class Desk:
             log.exception("journal.illegal", sequence=record.sequence, error=str(error))
             self.fold.head = record.sequence
             return None
+        if record.kind == WouldPause.kind:
+            self.would.append(record.read(WouldPause))
         if record.kind == Acknowledged.kind:
             self.timings.acknowledged(record.read(Acknowledged))
         elif record.kind == GivenBack.kind:

@@ -44,8 +44,8 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
 
     `height` is the chain height when it was placed (or last upgraded); `position` the block its evidence stands in, None while
     pending. `until` on an ordered hold is a review deadline: it pages, the hold stays; on a detector's it says that its block was
-    replaced, and until when that counts down. `share` is the traffic (0..1) that passes
-    while it stands, `scope` what was ordered when that was more than one integration, `sender` who sent the feared transaction.
+    replaced, and until when that counts down. `share` is the traffic (0..1) that passes while it stands, `scope` what was ordered
+    when that was more than one integration, `sender` who answers for the feared transaction: who sent it, or funded them.
     """
 
     id: str

@@ -54,7 +54,7 @@ class IllegalTransitionError(ValueError):
 
 
 class Spent(msgspec.Struct, frozen=True):
-    """A stretch of time (unix seconds) that was paused on pending evidence alone, and who sent what was feared."""
+    """A stretch of time (unix seconds) that was paused on pending evidence alone, and who answers for what was feared."""
 
     senders: tuple[str, ...]
     since: float

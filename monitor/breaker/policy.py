@@ -26,7 +26,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     then closes; after `max_trips` trips in an hour it waits for a person instead. A pending hold ends `pending_hold_blocks`
     after it was placed, once its transaction is settled harmless; one whose block was replaced lasts `reverted_hold` from
     then on, and until what took the block's place is final; pending evidence alone stops an integration for at most
-    `pending_budget` seconds an hour, one sender's for `sender_budget`, and only throttles after that.
+    `pending_budget` seconds an hour, that of one sender and all whom it funds for `sender_budget`, and only throttles after that.
     """
 
     warn_at: float = WARN_AT
@@ -68,7 +68,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Around(msgspec.Struct, frozen=True):
-    """What else bears on a judgement: may another integration be stopped automatically, and who sent the transaction."""
+    """What else bears on a judgement: may another integration be stopped automatically, and who answers for the transaction."""
 
     room: bool = True
     sender: str = ""

@@ -249,7 +249,7 @@ class Policy(Part, frozen=True, kw_only=True):
     max_open: Annotated[Seconds, Positive] = 86400.0
     max_trips: Annotated[Count, Meta(description="Trips within an hour after which only a person resumes.")] = 6
     pending_budget: Annotated[Seconds, Meta(description="How long pending evidence alone may pause in an hour.")] = 600.0
-    sender_budget: Annotated[Seconds, Meta(description="The same for the transactions of one sender.")] = 300.0
+    sender_budget: Annotated[Seconds, Meta(description="The same for one sender and the accounts it was seen to fund.")] = 300.0
     pending_hold_blocks: Annotated[int, Meta(ge=2, le=100)] = 2
     reverted_hold: Annotated[Seconds, Positive, Meta(description="How long a hold lasts whose block was replaced.")] = 600.0
     half_open: Annotated[tuple[Annotated[float, Meta(gt=0, le=1)], ...], Meta(min_length=1, max_length=20)] = (0.01, 0.1, 1.0)

@@ -67,6 +67,13 @@ def test_a_trip_says_who_what_when_why_and_on_which_evidence() -> None:
     )  # fmt: skip
 
 
+def test_what_does_not_even_warn_is_no_evidence_and_neither_is_advice() -> None:
+    cause = finding(0.9)
+    others = [finding(0.49, tx="0xfaint"), finding(0.99, tx="0xadvice", basis=Basis.ADVICE)]
+    decision = judged(enforced(), [*others, cause])
+    assert (decision.findings, decision.place[0].sender) == ((cause,), "")
+
+
 @pytest.mark.parametrize(
     ("confidence", "level", "share"), [(0.5, Level.THROTTLE, 0.2), (0.7, Level.EXITS_ONLY, 0.0), (0.8, Level.PAUSE, 0.0)]
 )

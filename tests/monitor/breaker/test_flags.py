@@ -87,6 +87,16 @@ def test_a_head_with_an_old_clock_is_catching_up_not_fresh(clock: Clock) -> None
     assert board.read()["bank"].state is Shown.UNKNOWN
 
 
+def test_a_chain_whose_clock_runs_ahead_falls_silent_as_any_other(clock: Clock) -> None:
+    board = board_of()
+    board.beat()
+    board.saw_head(CHAIN, position(10), clock.now + 3600)
+    assert board.read()["bank"].state is Shown.RUN
+    clock.now += 15.2
+    board.beat()
+    assert board.read()["bank"].state is Shown.UNKNOWN
+
+
 def test_a_pause_shows_before_the_journal_took_it_and_says_so(clock: Clock) -> None:
     board = board_of()
     seen(board, clock)

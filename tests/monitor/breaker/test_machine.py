@@ -5,7 +5,19 @@ import pytest
 
 from detectors.base import Finding
 from detectors.events import Stage
-from monitor.breaker.holds import Decision, Hold, Level, Mode, State, decision_id, internal, milder, strictest, stronger
+from monitor.breaker.holds import (
+    Decision,
+    Hold,
+    Level,
+    Mode,
+    State,
+    decision_id,
+    internal,
+    milder,
+    proof_of_life,
+    strictest,
+    stronger,
+)
 from monitor.breaker.machine import (
     BUDGET_WINDOW,
     KEPT_FINDINGS,
@@ -254,6 +266,7 @@ def test_an_id_is_of_all_it_names() -> None:
     ]  # fmt: skip
     assert len(set(made)) == len(made)
     assert made[0] == "bce21bcfc2c7cfbc81e3402e"
+    assert proof_of_life("eip155:1") == "canary:eip155:1"
     assert [internal(name) for name in ("canary:x", "bank", "my-canary:x")] == [True, False, False]
 
 
