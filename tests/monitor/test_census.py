@@ -34,7 +34,7 @@ async def test_a_daemon_is_told_whole_and_its_numbers_follow_a_pause(tmp_path: P
         config["alerts"] = {"otherwise": ["hook"], "receivers": {"hook": hook}}
         async with Daemon(tmp_path, config) as daemon:
             await daemon.until("run")
-            first = await once(daemon, lambda status: status.ready)
+            first = await once(daemon, lambda status: status.ready and status.chains["test"].head is not None)
             await daemon.order("pause")
             after = await once(daemon, lambda status: status.flags.pause == 1 and status.delivery.outbox == 1)
     assert first.config == load(tmp_path / "seawall.yaml", {"TOKEN": TOKEN}).hash
