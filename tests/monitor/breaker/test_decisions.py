@@ -355,6 +355,8 @@ def test_the_height_that_is_final_is_looked_up_by_the_holds_own_chain() -> None:
     assert tick(breaker, RULES, NOW, {CHAIN: 99}, "night") is None
     assert tick(breaker, RULES, NOW, {"eip155:10": 10}, "night") is not None
     assert tick(enforced(hold(position=position(0)), **OLD), RULES, NOW, {}, "night") is None, "unknown is not final"
+    nowhere = msgspec.structs.replace(GONE, height=-1)
+    assert tick(enforced(nowhere, **OLD), RULES, NOW, {}, "night") is not None, "no height waits for none"
 
 
 @pytest.mark.parametrize(("trips", "seconds"), [(-1, 1.0), (0, 1.0), (1, 1.0), (2, 2.0), (5, 16.0), (33, 2.0**32), (99, 2.0**32)])
