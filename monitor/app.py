@@ -238,6 +238,7 @@ class Seawall:
             taken_up=desk.timings.taken_up,
             exit=lambda name: next((one.known[name] for one in self.exits.values() if name in one.known), None),
             sightings=lambda: desk.fold.sightings,
+            would=lambda: desk.would,
         )
         return read_app(
             opened.board, healthy=lambda: self._healthy(opened.board, desk), ready=self._ready, sources=sources, gas=self.gas,

@@ -257,7 +257,7 @@ class Notices:
             page=decision.page,
             throttled=made.breaker.standing != [] and not made.breaker.paused,
             window=window.told(f"{url}/v1/incidents/{decision.id}/window" if url else "") if window is not None else None,
-            links={"incident": f"{url}/v1/incidents/{decision.id}", "page": f"{url}/"} if url else {},
+            links={"incident": f"{url}/v1/incidents/{decision.id}", "page": f"{url}/incidents/{decision.id}"} if url else {},
         )
 
 

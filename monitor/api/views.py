@@ -16,6 +16,7 @@ from monitor.breaker.actuators.base import Readiness
 from monitor.breaker.desk import Made
 from monitor.breaker.holds import Decision, strictest
 from monitor.breaker.machine import Breaker
+from monitor.breaker.shadows import WouldPause
 from monitor.breaker.sightings import Sighting
 from monitor.breaker.timing import Acknowledged, Timing
 
@@ -36,6 +37,7 @@ class Sources(msgspec.Struct, frozen=True):
     taken_up: Callable[[str], Acknowledged | None] = lambda _: None
     exit: Callable[[str], Readiness | None] = lambda _: None
     sightings: Callable[[], Mapping[str, Sighting]] = _none_seen
+    would: Callable[[], Iterable[WouldPause]] = tuple
 
 
 SOURCES: web.AppKey[Sources] = web.AppKey("sources", Sources)

@@ -65,7 +65,8 @@ class Screen:
         known = Known(sources.timing, sources.taken_up, lambda name: breakers.get(name) or Breaker(integration=name))
         return View(
             now=time.time(), flags=self._flags.read(), breakers=breakers, stories=stories(sources.made()), known=known,
-            chains=sources.chains(), sightings=sources.sightings(), acting=self.acting,
+            chains=sources.chains(), sightings=sources.sightings(),
+            would=tuple(sources.would()), exit=sources.exit, acting=self.acting,
         )  # fmt: skip
 
     def board(self) -> str:
@@ -83,11 +84,11 @@ class Screen:
         view = self.view()
         for story in view.stories:
             if story.about(wanted):
-                return incidents.whole(story, view)
+                return incidents.whole(story, view, self._sources.window(story.id))
         for name, breaker in view.breakers.items():
             for finding in breaker.findings:
                 if finding.id == wanted:
-                    return incidents.alone(name, finding, view)
+                    return incidents.unheeded(name, finding, view)
         return None
 
 

@@ -6,6 +6,7 @@ from html import escape
 from monitor.api.page.story import STATES, Story
 from monitor.api.page.view import View
 from monitor.api.page.words import badge, facts, lasted, shape, text, when
+from monitor.breaker.actuators.base import Readiness
 from monitor.breaker.flags import Flag, Shown
 from monitor.breaker.holds import Hold, Level, State
 from monitor.breaker.machine import Breaker
@@ -67,7 +68,7 @@ def _card(flag: Flag, view: View, story: Story | None) -> str:
     return (
         f'<li class="card {kind}" id="i-{name}"><h3>{name}</h3>'
         f'<p class="state">{shape(kind)} {escape(word(flag))}</p>{_why(flag, view.now)}{_would(breaker)}'
-        f"{_holds(breaker, view.now)}{_more(story)}"
+        f"{_holds(breaker, view.now)}{_exit(view.exit(flag.integration))}{_more(story)}"
         + facts(
             (
                 ("Breaker", STATES[flag.breaker]), ("Mode", flag.mode), ("Risk", f"{flag.risk:.2f}"),
@@ -94,6 +95,16 @@ def _would(breaker: Breaker) -> str:
     if not breaker.would_pause:
         return ""
     return f'<p class="would">{badge("shadow")} Would be {escape(STATES[breaker.state])}: {text(breaker.reason)}</p>'
+
+
+def _exit(readiness: Readiness | None) -> str:
+    """Would a pause on the chain itself succeed? Nothing where none is configured."""
+    if readiness is None:
+        return ""
+    told = {True: "would succeed", False: "would fail", None: "cannot be vouched for"}[readiness.ready]
+    state = {True: "run", False: "pause", None: "unknown"}[readiness.ready]
+    why = f": {text(readiness.why)}" if readiness.why else ""
+    return f'<p class="exit"><span class="{state}">{shape(state)} A pause on the chain {told}</span>{why}</p>'
 
 
 def _more(story: Story | None) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from alerts.window import Window
 from detectors.base import Finding
 from detectors.execution.path import CallTree
 from monitor.api.page.story import STATES, Step, Story, acknowledged, evidence, timeline
@@ -42,14 +43,14 @@ def noted(view: View) -> str:
     loose = [(f.at, name, f) for name, one in view.breakers.items() for f in one.findings if f.id not in telling]
     newest = sorted(loose, key=lambda item: -item[0])[:MOST_NOTED]
     told = "".join(
-        f'<div class="noted" id="n-{escape(name)}-{escape(f.id)}">{_finding(f, view, name, _own(f, view), f"{name}: ")}</div>'
+        f'<div class="noted" id="n-{escape(name)}-{escape(f.id)}">{alone(f, view, name, f"{name}: ")}</div>'
         for _, name, f in newest
     )
     return section("noted", "Noticed; nothing was stopped", told) if told else ""
 
 
-def whole(story: Story, view: View) -> str:
-    """One incident on a page of its own."""
+def whole(story: Story, view: View, window: Window | None = None) -> str:
+    """One incident on a page of its own, with what is to be reconciled."""
     name = escape(story.integration)
     head = f"<h2>{name}: {escape(_now(story))}</h2><p>{text(_why(story))}</p>{_facts(story, view)}"
     none = '<p class="quiet">None: it was ordered.</p>'
@@ -63,15 +64,32 @@ def whole(story: Story, view: View) -> str:
         f'<article class="incident whole {_class(story)}" id="s-{escape(story.id)}">{head}{_take_up(story, view)}</article>'
         + section("timeline", "What happened when", _timeline(timeline(story, view.known), view.now))
         + section("evidence", "What was found", findings)
-        + section("reading", "To go on with", ids + raw)
+        + section("reading", "To go on with", _window(window) + ids + raw)
     )
 
 
-def alone(name: str, finding: Finding, view: View) -> str:
+def _window(window: Window | None) -> str:
+    """The danger window in two lines."""
+    if window is None or window.start is None or window.end is None:
+        return ""
+    last = "so far" if window.open else "when it was resumed"
+    part = "" if window.complete else f" Not all of it is known: {text(window.why)}."
+    blocks = f"Blocks {window.start.number} to {window.end.number} ({last})"
+    return f"<p>{blocks}, {window.transactions_total} transactions in them touched it.{part}</p>"
+
+
+def unheeded(name: str, finding: Finding, view: View) -> str:
     """A finding that changed nothing, on a page of its own."""
     told = f'<p>{text(finding.title)}</p><p class="since">{when(finding.at, view.now)}; nothing was stopped.</p>'
     head = f'<article class="incident whole over" id="s-{escape(finding.id)}"><h2>{escape(name)}: noticed</h2>{told}</article>'
-    return head + section("evidence", "What was found", _finding(finding, view, name, _own(finding, view), opened=True))
+    return head + section("evidence", "What was found", alone(finding, view, name, opened=True))
+
+
+def alone(finding: Finding, view: View, place: str, whose: str = "", *, opened: bool = False) -> str:
+    """A finding that stands beside no other, with its call path."""
+    sighting = view.sightings.get(finding.id)
+    path = _path(finding, sighting.tree if sighting is not None else None)
+    return _finding(finding, view, place, path, whose, opened=opened)
 
 
 def _incident(story: Story, view: View, *, unfolded: bool) -> str:
@@ -183,12 +201,6 @@ def _back(finding: Finding, view: View) -> str:
     if not gone or any(finding.id == one.id for breaker in view.breakers.values() for one in breaker.findings):
         return ""
     return gone[0].reason
-
-
-def _own(finding: Finding, view: View) -> str:
-    """The call path of one that stands alone."""
-    sighting = view.sightings.get(finding.id)
-    return _path(finding, sighting.tree if sighting is not None else None)
 
 
 def _path(finding: Finding, tree: CallTree | None, *, again: bool = False) -> str:

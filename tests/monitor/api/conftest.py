@@ -75,6 +75,7 @@ async def doors_with(tmp_path: Path, gas: Mapping[str, Oracle] = MappingProxyTyp
             sightings=lambda: fold.sightings,
             timing=desk.timings.of,
             taken_up=desk.timings.taken_up,
+            would=lambda: desk.would,
         )
         tokens = [
             Token(name="ops", digest=digest_of(SECRET), scopes=frozenset({"pause", "resume"})),

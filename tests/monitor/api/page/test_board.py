@@ -5,16 +5,20 @@ from html.parser import HTMLParser
 
 import msgspec
 
+from alerts.window import Edge, Window
 from detectors.execution.path import Call, CallTree
 from monitor.api.page.board import render
 from monitor.api.page.incidents import MOST_FINDINGS, whole
 from monitor.api.page.story import Known, stories
 from monitor.api.page.view import View
+from monitor.breaker.actuators.base import Check, Readiness
 from monitor.breaker.desk import Made
 from monitor.breaker.flags import FlagBoard, Shown, Spec
-from monitor.breaker.holds import Decision, Mode, State
+from monitor.breaker.holds import Decision, Level, Mode, State
 from monitor.breaker.machine import Breaker
+from monitor.breaker.shadows import WouldPause
 from monitor.breaker.sightings import Sighting
+from tests.monitor.api.conftest import Doors
 from tests.support.findings import CHAIN, finding
 
 NASTY = '<script>alert(1)</script>"\u202e'
@@ -25,7 +29,7 @@ FLAG = FlagBoard([Spec(integration="bank", chain=CHAIN, blind_after=60.0)], epoc
 class Outline(HTMLParser):
     """Every id and every element's name of a document; elements that are closed in another order than they were opened."""
 
-    VOID = frozenset(("img", "input", "br"))
+    VOID = frozenset(("img", "br"))
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -121,6 +125,45 @@ def test_shadow_says_what_it_would_have_done_and_that_nothing_was_turned() -> No
     assert "the flag was left alone" in page
     assert "once 1 min 40 s" in page, "how often and for how long"
     assert "What shadow would have done" not in render(view())
+
+
+def test_the_exit_on_the_chain_is_shown_with_what_stands_in_its_way() -> None:
+    checks = (Check(name="role", ok=False, told="the sender has lost its role"),)
+    told = {True: "would succeed", False: "would fail : the sender has lost its role", None: "cannot be vouched for"}
+    for ready, words in told.items():
+        exit_ = Readiness(
+            integration="bank", contract="0x1", function="pause()", sender="0x2", at=1.0, block=7, ready=ready,
+            checks=() if ready is not False else checks,
+        )  # fmt: skip
+        shown = msgspec.structs.replace(view(), exit=lambda _, exit_=exit_: exit_)
+        assert f"A pause on the chain {words}" in text(render(shown))
+    assert "A pause on the chain" not in render(view())
+
+
+def test_an_incident_says_which_blocks_are_to_be_reconciled() -> None:
+    story = view(opened("0x1")).stories[0]
+    window = Window(
+        incident="d1", integration="bank", chain=CHAIN, open=True, state="open", decided_at=1.0, transactions_total=12,
+        start=Edge(80, "0x80", 1.0, 1.0), end=Edge(91, "0x91", 1.0, 1.0), complete=False, why="blocks were forgotten",
+    )  # fmt: skip
+    page = text(whole(story, view(opened("0x1")), window))
+    assert "Blocks 80 to 91 (so far), 12 transactions in them touched it. Not all of it is known: blocks were forgotten." in page
+
+
+def test_several_nodes_are_told_apart_and_the_one_in_the_lead_is_named() -> None:
+    nodes = [{"name": "alpha", "state": "alive", "leads": True}, {"name": "beta", "state": "behind", "leads": False}]
+    shown = msgspec.structs.replace(view(), chains={"main": {"head": 7, "degraded": "alpha is the last", "nodes": nodes}})
+    page = text(render(shown))
+    assert "alpha alive, leads beta behind" in page
+    assert "Yes: alpha is the last" in page
+
+
+async def test_what_a_shadowed_detector_would_have_paused_is_told_from_the_journal(doors: Doors) -> None:
+    news = WouldPause(integration="bank", finding=finding(), level=Level.PAUSE, seconds=1167.0)
+    await doors.desk.decide(lambda: ([], [news]))
+    async with doors.http.get(f"{doors.read.url}/board") as answer:
+        page = text(await answer.text())
+    assert "bank: would be a pause, for 19 min 27 s of all traffic at least: reentrancy same_contract" in page
 
 
 def test_orders_are_offered_only_where_they_can_be_given() -> None:
