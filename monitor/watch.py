@@ -174,13 +174,16 @@ class ChainWatch:
 
     async def _blocks(self) -> None:
         """Blocks one at a time. A step that could not be processed is not acknowledged, and is offered again."""
-        async for step in self.feeds.heads.follow():
-            if isinstance(step, Ingested):
-                done = await self._block(step)
-            else:
-                done = await self._turned(step)
-            if done:
-                self.feeds.heads.acknowledge(step)
+        try:
+            async for step in self.feeds.heads.follow():
+                if isinstance(step, Ingested):
+                    done = await self._block(step)
+                else:
+                    done = await self._turned(step)
+                if done:
+                    self.feeds.heads.acknowledge(step)
+        finally:
+            await self.feeds.executions.forget()
 
     async def _turned(self, step: Reverted | Gap) -> bool:
         await self.judging.take(step)
@@ -200,6 +203,8 @@ class ChainWatch:
         self.courtesy.begin()
         await self.courtesy.stand_aside()  # the node, too, has better to do than to trace a block
         executions = await self.feeds.executions.block(position, step.block.transactions, step.at)
+        for later in self.feeds.heads.upcoming():
+            self.feeds.executions.look_ahead(later.block.position, later.block.transactions, later.at)
         executions = [self.arrivals.attention.told(one, step.logs) if isinstance(one, Unjudged) else one for one in executions]
         failed = [one.reason for one in executions if isinstance(one, Unjudged)]
         if UNREACHABLE in failed or (failed and self.nodes.moves != moves):

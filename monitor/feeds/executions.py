@@ -33,6 +33,9 @@ from monitor.feeds.tracing import (
 
 __all__ = ["CROWDED", "LATE", "OVERSIZE", "PREDECESSORS", "REFUSED", "UNREACHABLE", "Executions"]
 
+AHEAD = 2
+"""Blocks traced ahead while earlier ones are judged: what we catch up with comes twice as fast, and memory holds no more."""
+
 PREDECESSORS = 64
 """Pending transactions of the same sender that are replayed before the one in question; few pools keep more of one sender."""
 
@@ -65,6 +68,7 @@ class Executions:
         self._words = Words()
         self._overlays = overlay.Overlays()
         self.courtesy = Courtesy()
+        self._ahead: dict[str, asyncio.Task[list[Execution | Unjudged]]] = {}
         self._blocks = Blocks(self._slow, chain, self._words, self.courtesy, rows=rows, trace_within=trace_within)
 
     def adapt(self, *, rows: bool) -> None:
@@ -94,7 +98,7 @@ class Executions:
         if not txs:
             return []
         parent = Position(position.height - 1, position.parent) if position.parent else None
-        found, _ = await asyncio.gather(self._blocks.traced(position, txs, at), self._refreshed(parent))
+        found, _ = await asyncio.gather(self._traced(position, txs, at), self._refreshed(parent))
         made: list[Execution | Unjudged] = []
         for one in found:
             if isinstance(one, Execution):
@@ -105,6 +109,20 @@ class Executions:
                 made.append(one)
         self._words.bound()
         return made
+
+    def look_ahead(self, position: Position, txs: Sequence[str], at: float) -> None:
+        """Begin to trace a block that will be asked for soon."""
+        if txs and len(self._ahead) < AHEAD and position.id not in self._ahead:
+            tracing = self._blocks.traced(position, txs, at)
+            self._ahead[position.id] = asyncio.create_task(tracing, name=f"trace ahead {position.height} of {self.chain}")
+
+    async def forget(self) -> None:
+        """Another block is asked for than was expected, or none any more."""
+        tasks = list(self._ahead.values())
+        self._ahead.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def storage(
         self, first: Execution, head: Position, tx: Transaction | None = None, before: Sequence[Transaction] = ()
@@ -135,6 +153,16 @@ class Executions:
             return unjudged(origin, failed.reason, first.frames[0].to)
         except TraceUnreadable as error:
             return unjudged(origin, why(error), first.frames[0].to)
+
+    async def _traced(self, position: Position, txs: Sequence[str], at: float) -> list[Execution | Unjudged]:
+        """As it was found ahead, if all of it was; what was not may have been the fault of a node that is not asked any more."""
+        if (ahead := self._ahead.pop(position.id, None)) is None:
+            await self.forget()
+        else:
+            found = await ahead
+            if not any(isinstance(one, Unjudged) for one in found):
+                return found
+        return await self._blocks.traced(position, txs, at)
 
     async def _simulated(
         self, rpc: Caller, tx: Transaction, head: Position, before: Sequence[Transaction], origin: Origin

@@ -10,7 +10,6 @@ import asyncio
 import random
 import time
 import zlib
-from collections import deque
 from collections.abc import AsyncGenerator, Iterable
 from functools import partial
 
@@ -25,6 +24,7 @@ from monitor.chains.patience import PAUSE, TRIES, Patience
 from monitor.chains.rpc import Pushed
 from monitor.chains.seal import Forged
 from monitor.errors import NodeError, NodeSilent, NodeUnreachable, RpcRefused
+from monitor.feeds.ahead import Ahead
 from monitor.feeds.coverage import Coverage
 from monitor.feeds.lineage import Lineage
 from monitor.feeds.liveness import Liveness
@@ -121,7 +121,7 @@ class Heads:
         self._shorter_for = shorter_for
         self._patience = Patience(chain.chain, within)
         self._extent: Extent | None = None
-        self._ahead: deque[tuple[int, asyncio.Task[Ingested | None]]] = deque()
+        self._ahead = Ahead[Ingested]()
         self._offered: Step | None = None
         self._below: tuple[Position, Gap | None] | None = None
         self._owed: Gap | None = None
@@ -158,6 +158,10 @@ class Heads:
                 yield step
         finally:
             self._look_again()
+
+    def upcoming(self) -> list[Ingested]:
+        """What was read ahead of the step offered last, as far as it is there."""
+        return self._ahead.ready()
 
     def acknowledge(self, step: Step) -> None:
         """The consumer has processed the step that was offered last: the tip moves. Raises ValueError for any other step."""
@@ -248,9 +252,7 @@ class Heads:
                     return reverted
                 if not self._ahead:
                     return None
-            _, task = self._ahead[0]
-            step = await task
-            self._ahead.popleft()
+            step = await self._ahead.take()
             if step is not None and self._links(step.block):
                 return step
             self._look_again()  # the chain moved under us
@@ -276,8 +278,7 @@ class Heads:
         self._shorter_since = None
         first = head.height if tip is None else tip.height + 1
         for height in range(first, min(head.height, first + self._most - 1) + 1):
-            read = asyncio.create_task(self._fetch(height, extent), name=f"block {height} of {self._chain.chain}")
-            self._ahead.append((height, read))
+            self._ahead.begin(self._fetch(height, extent), name=f"block {height} of {self._chain.chain}")
         return None
 
     async def _ancestor(self, extent: Extent, tip: Position) -> Position | None:
@@ -354,9 +355,6 @@ class Heads:
 
     def _look_again(self) -> None:
         """Forget what was read ahead and offered: the next step is found afresh from the tip."""
-        for _, task in self._ahead:
-            if not task.cancel() and not task.cancelled():
-                task.exception()
         self._ahead.clear()
         self._offered = self._below = self._extent = None
 

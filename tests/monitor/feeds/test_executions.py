@@ -13,7 +13,7 @@ from detectors.events import Position, Stage, Transaction, Unjudged
 from detectors.execution import Execution
 from monitor import metrics
 from monitor.feeds.contexts import Contexts
-from monitor.feeds.executions import CROWDED, LATE, OVERSIZE, PREDECESSORS, REFUSED, Executions
+from monitor.feeds.executions import AHEAD, CROWDED, LATE, OVERSIZE, PREDECESSORS, REFUSED, Executions
 from tests.support.bytecode import CHAIN, HASHES, OFF, ON, Chain, chain, code, invoke
 
 WRITES = "6001545060026001553460005500"
@@ -104,9 +104,9 @@ async def test_eleven_cheap_transactions_do_not_hide_the_twelfth_and_are_replaye
         assert not judged(await executions.simulate(row[10], position, before=row[:10])).frames[0].ok, "a new head, a new count"
 
 
-def traces() -> float:
-    """Simulations asked of the node so far."""
-    labels = {"chain": CHAIN, "provider": "anvil", "method": "debug_traceCall", "outcome": "ok"}
+def traces(method: str = "debug_traceCall") -> float:
+    """Simulations, or traces of another kind, asked of the node so far."""
+    labels = {"chain": CHAIN, "provider": "anvil", "method": method, "outcome": "ok"}
     return metrics.REGISTRY.get_sample_value("seawall_rpc_requests_total", labels) or 0.0
 
 
@@ -229,3 +229,28 @@ async def test_balances_are_read_once_a_head_however_many_ask(monkeypatch: pytes
         for _ in range(5):
             assert judged(await executions.simulate(pending(node, inner), position)).context.balances
         assert len(frames) == 1
+
+
+async def test_blocks_traced_ahead_are_not_traced_again_and_one_that_failed_or_was_not_expected_is() -> None:
+    async with chain() as node:
+        blocks = []
+        for _ in range(4):
+            await node.receipt(await node.send(node.me, value=1))
+            blocks.append(await head(node))
+        executions = feed(node)
+        for position, txs in blocks[:3]:
+            executions.look_ahead(position, txs, 1.0)
+        assert len(executions._ahead) == AHEAD
+        before = traces("debug_traceBlockByHash")
+        for position, txs in blocks[:2]:
+            (found,) = await executions.block(position, txs, at=2.0)
+            assert judged(found).position == position
+        assert traces("debug_traceBlockByHash") - before == 2  # what was begun ahead, and no more
+        executions.look_ahead(*blocks[2], 1.0)
+        (found,) = await executions.block(*blocks[3], at=2.0)
+        assert judged(found).position == blocks[3][0]
+        assert executions._ahead == {}
+        executions.look_ahead(blocks[2][0], ["0x" + "77" * 32], 1.0)  # a node that has lost it
+        (found,) = await executions.block(*blocks[2], at=2.0)
+        assert judged(found).tx == blocks[2][1][0]
+        await executions.forget()
