@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from detectors.events import Position
 from monitor.chains.rpc import Ask
+from monitor.errors import NodeError
 from monitor.feeds.pools import Batcher
 from monitor.feeds.pools.base import number
 
@@ -34,10 +35,15 @@ class Look:
         return (await self.views([(contract, data)]))[0]
 
     async def codes(self, addresses: Sequence[str]) -> dict[str, str]:
-        """The code at each address, 0x-hex in lower case; empty where there is none or none is told."""
+        """The code at each address, hex without 0x in lower case; empty where there is none.
+
+        Raises NodeError, also where the node refuses: a refusal must not read as an address without a contract.
+        """
         pin = {"blockHash": self.at.id}
         told = await self._all([Ask("eth_getCode", [address, pin]) for address in addresses])
-        return {address: (code or "0x").lower().removeprefix("0x") for address, code in zip(addresses, told, strict=True)}
+        if None in told:
+            raise NodeError(f"eth_getCode at block {self.at.height} was refused; does the node take block hashes (EIP-1898)?")
+        return {address: (code or "").lower().removeprefix("0x") for address, code in zip(addresses, told, strict=True)}
 
     async def slots(self, contract: str, slots: Sequence[str]) -> list[str | None]:
         """The address in each storage slot; None where there is none."""

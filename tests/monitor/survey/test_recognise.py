@@ -1,13 +1,18 @@
 """What stands at an address: real contracts of every kind on a real node, and contracts that claim to be what they are not."""
 
+from typing import Any
+
+import msgspec
 import pytest
 from eth_utils.crypto import keccak
 
 from detectors.events import Position
+from monitor.errors import NodeError
 from monitor.survey import Found, Wanted, proxies, reads, recognise, visit
 from monitor.survey.recognise import FEE, GET_PAIR, GET_POOL
 from tests.scenarios.solidity import artifact
 from tests.support.bytecode import CHAIN, HASHES
+from tests.support.fault_proxy import FaultProxy
 from tests.support.street import (
     Street,
     by_beacon,
@@ -115,6 +120,20 @@ async def test_words_of_a_hostile_contract_are_harmless_and_a_flood_of_them_is_b
     assert said.itself.symbol == 'x" evil: {chain: [31m#'
     assert drowned.unknown
     assert (setting.id, after.kind) == (CHAIN, "uniswap_v2"), "the next address is looked at all the same"
+
+
+async def test_a_node_that_refuses_to_be_asked_at_a_block_is_no_address_without_a_contract() -> None:
+    def refuse(methods: tuple[str, ...], frame: bytes) -> list[bytes]:
+        if "eth_getCode" not in methods:
+            return [frame]
+        error = {"code": -32602, "message": "invalid argument 1"}
+        asked: list[dict[str, Any]] = msgspec.json.decode(frame)
+        return [msgspec.json.encode([{"jsonrpc": "2.0", "id": one["id"], "error": error} for one in asked])]
+
+    async with street() as here, FaultProxy(here.chain.node.ws) as proxy:
+        proxy.replies = refuse
+        with pytest.raises(NodeError, match="EIP-1898"):
+            await visit(proxy.ws, [Wanted(here.vault)])
 
 
 @pytest.mark.parametrize("code", ["", "60806040", "363d3d373d3d3d363d73" + "ab" * 19])
