@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from monitor.demo.anvil import free_port
+from tests.support.browser import chromium
 from tests.support.daemon import ROOT
 from tests.support.parts import need
 from tests.support.prometheus import Prometheus
@@ -32,9 +33,10 @@ class Seen:
         series: list[dict[str, str]],
         exemplars: list[dict[str, Any]],
         pages: dict[str, int],
+        shown: dict[str, float],
     ) -> None:
         self.first, self.report, self.panels, self.alerts = first, report, panels, alerts
-        self.series, self.exemplars, self.pages = series, exemplars, pages
+        self.series, self.exemplars, self.pages, self.shown = series, exemplars, pages, shown
 
 
 async def started(*options: str) -> asyncio.subprocess.Process:
@@ -66,14 +68,29 @@ MOST_SERIES = 2000
 """Of a daemon with one chain, one node and four integrations; nothing that happens there may add to it without end."""
 
 
+ONLOOKER = """
+  window.shown = new Map();
+  new MutationObserver(() => {
+    for (const card of document.querySelectorAll(".card.pause"))
+      if (!shown.has(card.id)) shown.set(card.id, (performance.timeOrigin + performance.now()) / 1e3);
+  }).observe(document.getElementById("board"), {subtree: true, childList: true, attributes: true});
+"""
+"""Notes when the page first said of an integration that it is not to be used, unix seconds."""
+
+
 async def watched(folder: Path) -> Seen:
     """Run the show to its end under the eyes of Prometheus."""
     port = free_port()
     show = await started("--port", str(port))
     try:
         first = await line(show, 60)
-        async with Prometheus(folder, f"127.0.0.1:{port}", RULES / "seawall.yml") as prometheus:
+        async with chromium() as browser, Prometheus(folder, f"127.0.0.1:{port}", RULES / "seawall.yml") as prometheus:
+            page = await browser.new_page()
+            await page.goto(first["url"])
+            await page.evaluate(ONLOOKER)
             report = await line(show, 120)
+            shown = dict(await page.evaluate("[...window.shown]"))
+            await page.screenshot(path=folder / "attacked.png", full_page=True)
             await prometheus.until('ALERTS{alertname="SeawallIntegrationPaused", alertstate="firing"}')
             panels = {
                 f"{title}: {expression}": len(await prometheus.query(substituted(expression)))
@@ -83,7 +100,7 @@ async def watched(folder: Path) -> Seen:
             exemplars = await prometheus.exemplars("seawall_time_to_pause_seconds_bucket")
             firing = {found["metric"]["alertname"] for found in await prometheus.query('ALERTS{alertstate="firing"}')}
             pages = await statuses(first["url"], {one["labels"]["incident"] for one in exemplars})
-        return Seen(first, report, panels, firing, [one["metric"] for one in series], exemplars, pages)
+        return Seen(first, report, panels, firing, [one["metric"] for one in series], exemplars, pages, shown)
     finally:
         show.send_signal(signal.SIGINT)
         await asyncio.wait_for(show.wait(), 20)
@@ -105,6 +122,12 @@ def test_every_attack_is_paused_while_it_is_still_pending(seen: Seen) -> None:
         assert attack["pause_before_mined"] is True
         assert attack["sent_at"] <= attack["pending_seen_at"] < attack["flag_paused_at"] < attack["mined_at"]
         assert attack["gone_share"] > 0.9, "the attack itself was real"
+
+
+def test_whoever_watches_the_page_sees_each_attack_before_its_block(seen: Seen) -> None:
+    for attack in seen.report["attacks"]:
+        assert attack["sent_at"] < seen.shown[f"i-{attack['integration']}"] < attack["mined_at"]
+    assert len(seen.shown) == 3, "what was attacked, and nothing else"
 
 
 def test_nothing_honest_is_paused_and_nobody_was_blind(seen: Seen) -> None:
