@@ -109,7 +109,7 @@ class BlobFees:
         edges = np.delete(walked, _MIDDLE, axis=1) - drift[:, None]
         widths = np.maximum((edges[:, 2] - edges[:, 1]) / _INNER, LEAST_WIDTH)
         middle = self._believed(state) * drift
-        edges = edges + middle[:, None] + state.shift * widths[:, None]
+        edges = edges + drift[:, None] + state.shift * widths[:, None]
         self._said[(state.seen - 1) % KEPT] = np.concatenate(
             (np.full((len(drift), 1), state.log_fee), drift[:, None], edges), axis=1
         )
@@ -153,7 +153,7 @@ class BlobFees:
         if not known.any():
             return state
         answered = state.answered + known
-        errors = np.abs(np.expm1(BELIEFS * said[:, 1:2]) - np.expm1(came)[:, None])
+        errors = np.abs(np.expm1(BELIEFS * said[:, 1:2]) - np.expm1(came)[:, None]) * np.exp(said[:, :1])  # in wei: what is paid
         less, rate = errors - errors[:, :1], 1.0 / np.minimum(np.maximum(answered, 1.0), LEARNED_OVER)[:, None]
         step = (STEP + EAGER / (1.0 + answered / EAGER_FOR))[:, None]
         moved = step * (_TAUS - (came[:, None] <= said[:, 2:]))

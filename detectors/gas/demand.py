@@ -25,6 +25,7 @@ class Demand(msgspec.Struct, frozen=True):
     strays: tuple[float, ...] = (0.0,) * len(WINDOWS)
     past: tuple[tuple[float, float], ...] = ()
     """Usual amount and running sum after each of the newest blocks."""
+    seen: int = 0
 
     def then(self, amount: float) -> "Demand":
         """After one more block that took this amount.
@@ -40,8 +41,9 @@ class Demand(msgspec.Struct, frozen=True):
             if len(past) > blocks:
                 then, before = past[-1 - blocks]
                 away = (counted - before) / blocks - then
-                strays[index] += _STRAY_RATE * (away * away - strays[index])
-        return Demand(usual, tuple(strays), past)
+                # The first ones count in full: from nothing, a slow average would be too sure for long.
+                strays[index] += max(_STRAY_RATE, 1.0 / (self.seen + 1 - blocks)) * (away * away - strays[index])
+        return Demand(usual, tuple(strays), past, self.seen + 1)
 
     def spread(self, blocks: int) -> float:
         """Standard deviation of the mean amount of so many blocks to come."""
