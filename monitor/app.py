@@ -1,5 +1,8 @@
 """The application: builds everything from a configuration, hands everyone what they need, runs it in one task group."""
 
+# First, since it loads structlog without what only colours it.
+import monitor.logs  # isort: skip  # noqa: F401 - for what it does
+
 import asyncio
 import signal
 import time
@@ -20,7 +23,17 @@ from monitor.api.replies import Replies
 from monitor.api.server import Listener, admin_app, read_app
 from monitor.api.tokens import Tokens, configured
 from monitor.api.views import Sources
-from monitor.assembly import VERSION, build_channels, build_detectors, members_of, registry_of, trace, watched_of
+from monitor.assembly import (
+    VERSION,
+    build_channels,
+    build_detectors,
+    buildable,
+    known_detectors,
+    members_of,
+    registry_of,
+    trace,
+    watched_of,
+)
 from monitor.breaker.desk import Desk
 from monitor.breaker.flags import FlagBoard
 from monitor.breaker.fold import Fold
@@ -66,7 +79,7 @@ class Seawall:
         self.listening = listening
         self.stop = asyncio.Event()
         self.tokens = Tokens(configured(config))
-        self.reloads = Reloads(config, self.tokens)
+        self.reloads = Reloads(config, self.tokens, buildable)
         self.started = time.time()
         self.registry = registry_of(config)
         self.chains = {name: chain.id for name, chain in config.chains.items()}
@@ -84,7 +97,8 @@ class Seawall:
         """Run until stopped, from what was opened with this configuration. Raises as `run` does."""
         config, folder, board, journal = self.config, Path(self.config.journal.path).parent, opened.board, opened.journal
         self._announce(opened)
-        build_detectors(config, self.registry)  # a wrong argument is told before any chain is followed
+        known = known_detectors()
+        build_detectors(config, self.registry, known)  # a wrong argument is told before any chain is followed
         receivers = build_channels(config)
         async with AsyncJournal(journal) as keeper:
             fold = Fold(modes_of(config))
@@ -114,7 +128,7 @@ class Seawall:
             for name in config.chains:
                 self.life[name] = ChainLife(
                     name, config, judging, board, snapshots,
-                    lambda: build_detectors(config, self.registry), self.registry, schema=f"{VERSION}/{config.hash}",
+                    lambda: build_detectors(config, self.registry, known), self.registry, schema=f"{VERSION}/{config.hash}",
                 )  # fmt: skip
                 self.life[name].ledger = windows.ledger(config.chains[name].id)
             self._open_gas_desks(desk, notices, models, Snapshots(folder / "gas"))

@@ -2,9 +2,11 @@
 
 import importlib.metadata
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from alerts.channels import discover as channels
+from detectors import PlugInError
 from detectors import discover as detectors
 from detectors.base import Detector, Registry, Watch
 from detectors.execution.trusted import trusted as public_routers
@@ -31,9 +33,34 @@ def registry_of(config: Config) -> Registry:
     return registry
 
 
-def build_detectors(config: Config, registry: Registry) -> list[Detector]:
-    """Every known detector with its configured arguments; `enabled: false` leaves one out. Raises ConfigError."""
-    known = detectors()
+def known_detectors() -> dict[str, type[Detector]]:
+    """Every detector by name, ours and plug-ins'. Raises ConfigError naming plug-ins that cannot be imported."""
+    try:
+        return detectors()
+    except PlugInError as error:
+        raise ConfigError(error.problems) from None
+
+
+def buildable(config: Config) -> None:
+    """Make every detector and channel as the daemon would, and let them go. Raises ConfigError with all that refuse."""
+    problems: list[str] = []
+    for build in (lambda: build_detectors(config, registry_of(config)), lambda: build_channels(config)):
+        try:
+            build()
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+
+
+def build_detectors(
+    config: Config, registry: Registry, known: Mapping[str, type[Detector]] | None = None
+) -> list[Detector]:  # fmt: skip
+    """Every known detector with its configured arguments; `enabled: false` leaves one out. Raises ConfigError.
+
+    `known`: those found at the start, which a running daemon keeps whatever is installed or removed meanwhile.
+    """
+    known = known_detectors() if known is None else known
     problems = [
         f"detectors.{name}: no such detector; there are {', '.join(sorted(known))}"
         for name in config.detectors
@@ -93,7 +120,7 @@ def watched_of(config: Config) -> list[Watched]:
         Watched(
             integration=name, chain=config.chains[one.chain].id, contracts=tuple(c.address for c in one.contracts),
             rules=rules_of(config, name), policy=one.policy, finality=config.chains[one.chain].finality,
-            shadowed=one.shadowed(detectors()),
+            shadowed=one.shadowed(known_detectors()),
         )
         for name, one in config.integrations.items()
     ] + [canary.watched_of(chain.id) for chain in config.chains.values()]  # fmt: skip

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import msgspec
 import structlog
@@ -27,11 +28,16 @@ class Reloaded(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reloads:
-    """Reads the file of this configuration again, when `wanted` is set or somebody posts it."""
+    """Reads the file of this configuration again, when `wanted` is set or somebody posts it.
 
-    def __init__(self, config: Config, tokens: Tokens) -> None:
+    `check` raises ConfigError for what the file names and cannot be had: a detector or a channel that is not there any more. What
+    runs goes on as it is then.
+    """
+
+    def __init__(self, config: Config, tokens: Tokens, check: Callable[[Config], None] = lambda _: None) -> None:
         self._config = config
         self._tokens = tokens
+        self._check = check
         self.wanted = asyncio.Event()
 
     async def run(self) -> None:
@@ -48,13 +54,18 @@ class Reloads:
     async def reload(self) -> Reloaded:
         """Once. Raises ConfigError with every problem; what counted before still counts then."""
         metrics.RELOAD_OK.set(0)
-        new = await asyncio.to_thread(load, self._config.source)
+        new = await asyncio.to_thread(self._read)
         tokens = configured(new)
         done = Reloaded(tokens=len(tokens), revoked=self._tokens.replace(tokens), waiting_for_restart=self._other(new))
         metrics.RELOAD_OK.set(1)
         metrics.RELOADED_AT.set(time.time())
         log.info("config.reloaded", **msgspec.structs.asdict(done))
         return done
+
+    def _read(self) -> Config:
+        new = load(self._config.source)
+        self._check(new)
+        return new
 
     def _other(self, new: Config) -> list[str]:
         old = self._config

@@ -44,16 +44,9 @@ def check(
 
 def built(config: "Config") -> None:
     """Make every detector and channel as the daemon would, and let them go. Raises ConfigError with all that refuse."""
-    from monitor.assembly import build_channels, build_detectors, registry_of
+    from monitor.assembly import buildable
 
-    problems: list[str] = []
-    for build in (lambda: build_detectors(config, registry_of(config)), lambda: build_channels(config)):
-        try:
-            build()
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(problems)
+    buildable(config)
 
 
 def schema() -> None:

@@ -29,7 +29,7 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a transaction.")] = False,
 ) -> None:
     """Judge recorded executions with the daemon's own detectors, no node needed. Exit 1 when something could not be judged."""
-    from detectors import discover
+    from detectors import PlugInError, discover
     from monitor.chains.traces import Words, allow_deep
     from monitor.inspect import Unread, Verdict
     from monitor.inspect import inspect as judge
@@ -38,7 +38,11 @@ def inspect(
     allow_deep()
     gc.freeze()  # what was imported outlives every trace; without this each collection walks it again
     gc.set_threshold(500_000)  # traces hold no cycles: they go when they are done with
-    words, classes, failed = Words(), list(discover().values()), False
+    try:
+        classes = list(discover().values())
+    except PlugInError as error:
+        raise ConfigError(error.problems) from None
+    words, failed = Words(), False
     counts = dict.fromkeys(Verdict, 0)
     with bar("judging", len(files), quiet=sys.stdout.isatty()) as advance:
         for path in files:

@@ -62,10 +62,10 @@ def report(
 
 def _configured(path: Path) -> "tuple[Path, list[Key]]":
     """The journal that a configuration names, and every pair that it has in shadow."""
-    from detectors import discover
+    from monitor.assembly import known_detectors
     from monitor.config import load
 
-    config, known = load(path), discover()
+    config, known = load(path), known_detectors()
     quiet = [
         (name, detector)
         for name, one in config.integrations.items()
