@@ -91,6 +91,12 @@ def stop() -> None:
     way = None
 
 
+def exemplar(txs: Iterable[str | None]) -> dict[str, str]:
+    """The label by which a metric's exemplar leads to the trace of the first of these; nothing where there are no traces."""
+    first = next((tx for tx in txs if tx is not None), None)
+    return {} if way is None or first is None else {"trace_id": f"{trace_id(first):032x}"}
+
+
 def trace_id(tx: str) -> int:
     """Of a transaction: the first 16 bytes of its hash; of a name that is none, its own bytes.
 

@@ -68,6 +68,7 @@ def test_the_example_says_everything_a_configuration_can_say() -> None:
         "Checkpoint": data["chains"]["ethereum"]["checkpoint"],
         "Confirmations": data["chains"]["ethereum"]["confirmations"],
         "GasConfig": data["chains"]["ethereum"]["gas"],
+        "RerunsConfig": data["chains"]["ethereum"]["reruns"],
         "BlobRules": data["chains"]["ethereum"]["gas"]["blobs"][0],
         "Integration": pair,
         "Contract": pair["contracts"][0] | data["integrations"]["savings-dai"]["contracts"][1],

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import msgspec
 
-from monitor import metrics
+from monitor import metrics, spans
 from monitor.breaker.holds import Decision
 
 KEPT = 512
@@ -75,7 +75,7 @@ class Timings:
             return
         self.remember(decision.id, Timing(seen_at=decision.at, decided_at=decided_at, readable_at=readable_at))
         for step, took in (("decided", decided_at - decision.at), ("readable", readable_at - decision.at)):
-            metrics.TIME_TO_PAUSE.labels(decision.integration, step).observe(max(0.0, took), {"incident": decision.id})
+            metrics.TIME_TO_PAUSE.labels(decision.integration, step).observe(max(0.0, took), _exemplar(decision))
 
     def recorded(self, decision: Decision, at: float) -> None:
         """The journal has it."""
@@ -83,7 +83,7 @@ class Timings:
         if known is not None and known.recorded_at is None:
             self._known[decision.id] = msgspec.structs.replace(known, recorded_at=at)
             took = max(0.0, at - decision.at)
-            metrics.TIME_TO_PAUSE.labels(decision.integration, "recorded").observe(took, {"incident": decision.id})
+            metrics.TIME_TO_PAUSE.labels(decision.integration, "recorded").observe(took, _exemplar(decision))
 
     def acknowledged(self, news: Acknowledged) -> None:
         """Somebody took it up; the first counts."""
@@ -103,3 +103,8 @@ class Timings:
 def _bound(kept: dict[str, Timing] | dict[str, Acknowledged]) -> None:
     while len(kept) > KEPT:
         del kept[next(iter(kept))]
+
+
+def _exemplar(decision: Decision) -> dict[str, str]:
+    """Which incident an observation was, and its trace where there are any."""
+    return {"incident": decision.id, **spans.exemplar(finding.tx for finding in decision.findings)}

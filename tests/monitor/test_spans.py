@@ -114,8 +114,12 @@ async def test_an_attack_on_a_real_daemon_is_a_trace_at_a_real_collector(tmp_pat
             await daemon.until("run")
             tx = await launch(attack, show.wallet)
             await daemon.until("pause", recorded=True)
+            opened = {"Accept": "application/openmetrics-text; version=1.0.0"}
+            async with daemon.http.get(f"{daemon.read}/metrics", headers=opened) as answer:
+                shown = await answer.text()
             await daemon.stop()  # what is left is sent
         told = [span for one in collector.received for span in spans_of(one)]
+    assert f'trace_id="{tx[2:34]}"' in shown, "an exemplar of the time to pause leads to the trace"
     mine = [span for span in told if span.trace_id.hex() == tx[2:34]]
     assert {span.name for span in mine} >= {"transaction", *STEPS}
     assert {span.trace_id.hex() for span in told} == {tx[2:34]}, "those that led to nothing are not told"
