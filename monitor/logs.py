@@ -2,8 +2,24 @@
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-import structlog
+
+@contextmanager
+def _without(name: str) -> Iterator[None]:
+    """Meanwhile there is no such module to import."""
+    before = {name: sys.modules[name]} if name in sys.modules else {}
+    sys.modules[name] = None  # type: ignore[assignment]  # what the import system takes for: not to be had
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+        sys.modules.update(before)
+
+
+with _without("rich"):  # structlog would load it for tracebacks in colour: 30 ms of every start
+    import structlog
 
 
 def start_logging(level: str, form: str) -> None:

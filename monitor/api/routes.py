@@ -1,5 +1,7 @@
 """Every route of both listeners, once: what serves it, what it takes, what it answers. Servers and OpenAPI are made of it."""
 
+from functools import cache
+
 from aiohttp import web
 
 from alerts.window import Window
@@ -97,7 +99,7 @@ REPLY = Route("POST", "/v1/replies/{receiver}", replies.reply, shapes.Replied, o
 
 async def document(_: web.Request) -> web.Response:
     """`GET /openapi.json`: both listeners' routes, as OpenAPI 3.1."""
-    return web.Response(body=DOCUMENT, content_type=JSON, headers={"Cache-Control": "no-cache"})
+    return web.Response(body=described(), content_type=JSON, headers={"Cache-Control": "no-cache"})
 
 
 OPENAPI = Route("GET", "/openapi.json", document)
@@ -107,4 +109,9 @@ STATUS = Route("GET", "/-/status", whole.status, whole.Status)
 """On the read listener of a whole daemon."""
 
 EVERY = (*READ, STATUS, *ADMIN, RELOAD, AUDIT, REPLY, OPENAPI)
-DOCUMENT = openapi.document(EVERY)
+
+
+@cache
+def described() -> bytes:
+    """The document, made when it is first asked for: few ask, and every start would pay for it."""
+    return openapi.document(EVERY)

@@ -16,7 +16,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
 from monitor.api.openapi import bare
-from monitor.api.routes import ADMIN, AUDIT, DOCUMENT, EVERY, OPENAPI, READ, RELOAD, REPLY, STATUS
+from monitor.api.routes import ADMIN, AUDIT, EVERY, OPENAPI, READ, RELOAD, REPLY, STATUS, described
 from monitor.breaker.policy import Rules, judge
 from monitor.breaker.sightings import Sighting
 from tests.monitor.api.conftest import SECRET, Doors, doors_with
@@ -32,7 +32,7 @@ CHECKS: list[Any] = [not_a_server_error, status_code_conformance, content_type_c
 
 def drilled(paths: set[str], url: str, secret: str | None) -> tuple[set[str], list[str]]:
     """The paths that were asked, and every answer that is not as the document says: to made-up and to broken requests."""
-    schema: Any = schemathesis.openapi.from_dict(msgspec.json.decode(DOCUMENT))
+    schema: Any = schemathesis.openapi.from_dict(msgspec.json.decode(described()))
     headers = {"Authorization": f"Bearer {secret}"} if secret else {}
     asked: set[str] = set()
     faults: list[str] = []
@@ -58,7 +58,7 @@ def drilled(paths: set[str], url: str, secret: str | None) -> tuple[set[str], li
 
 
 def test_the_document_is_openapi_and_names_every_route_of_both_listeners() -> None:
-    document = msgspec.json.decode(DOCUMENT)
+    document = msgspec.json.decode(described())
     validate(document)
     told = {(method.upper(), path) for path, operations in document["paths"].items() for method in operations}
     assert told == {(route.method, bare(route.path)) for route in EVERY}
@@ -69,7 +69,7 @@ def test_the_document_is_openapi_and_names_every_route_of_both_listeners() -> No
 
 def strict(schema: dict[str, Any]) -> Draft202012Validator:
     """Checks against a schema of the document, in which no object has a field that is not named."""
-    components = msgspec.json.decode(DOCUMENT)["components"]
+    components = msgspec.json.decode(described())["components"]
     for one in components["schemas"].values():
         if "properties" in one:
             one["additionalProperties"] = False
@@ -77,7 +77,7 @@ def strict(schema: dict[str, Any]) -> Draft202012Validator:
 
 
 def test_no_answer_and_no_body_is_just_an_object() -> None:
-    document = msgspec.json.decode(DOCUMENT)
+    document = msgspec.json.decode(described())
     bare_objects = [
         f"{method} {path}"
         for path, operations in document["paths"].items()
@@ -90,7 +90,7 @@ def test_no_answer_and_no_body_is_just_an_object() -> None:
 
 
 async def test_every_field_that_is_answered_is_named(tmp_path: Path) -> None:
-    document = msgspec.json.decode(DOCUMENT)
+    document = msgspec.json.decode(described())
     async with doors_with(tmp_path, {"test": Seer(fed())}) as doors:
         decision, _ = judge(doors.desk.fold.breaker("bank"), [finding()], Rules(), 1000.0, 10, "default")
         assert decision is not None
@@ -117,7 +117,7 @@ async def test_every_field_that_is_answered_is_named(tmp_path: Path) -> None:
 async def test_both_listeners_serve_it(doors: Doors) -> None:
     for listener in (doors.read, doors.admin):
         async with doors.http.get(f"{listener.url}/openapi.json") as answer:
-            assert (answer.status, await answer.read()) == (200, DOCUMENT)
+            assert (answer.status, await answer.read()) == (200, described())
 
 
 async def test_the_read_listener_answers_as_the_document_says(tmp_path: Path) -> None:
