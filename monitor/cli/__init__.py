@@ -50,6 +50,7 @@ GROUPS = (
 app = typer.Typer(
     name="seawall",
     help="Pauses a DeFi integration before the money is gone.",
+    epilog=examples.ENDING,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,

@@ -55,6 +55,16 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 """By the command's words after `seawall`."""
 
 
+ENDING = """
+Begin with: seawall demo; then with contracts of your own: seawall init --help.
+
+SEAWALL_URL is where flags are read (http://127.0.0.1:8080), SEAWALL_ADMIN_URL where orders go, SEAWALL_TOKEN opens that.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration. With --json a command prints one JSON object, where it takes that.
+"""
+"""What the help of the whole ends with."""
+
+
 def show(app: typer.Typer, before: str = "") -> None:
     """Give every command of this application, and of the groups in it, its examples."""
     for command in app.registered_commands:

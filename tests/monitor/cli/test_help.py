@@ -1,5 +1,6 @@
 """The command line explains itself: every command says what it does, gives examples that hold, and completes in a real shell."""
 
+import re
 import shlex
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 import typer
 
-from monitor.cli import app
+from monitor.cli import app, daemon
 from monitor.cli.completion import Shell
 from monitor.cli.examples import EXAMPLES
 from tests.support.parts import ROOT, need
@@ -62,6 +63,12 @@ def test_help_shows_examples_a_line_each() -> None:
     )
     lines = [line.strip() for line in told.stdout.splitlines()]
     assert [f"$ {line}" for line in EXAMPLES["pause"] if f"$ {line}" in lines] == [f"$ {line}" for line in EXAMPLES["pause"]]
+
+
+def test_the_whole_help_names_the_environment_and_the_exit_codes() -> None:
+    told = subprocess.run([need("seawall"), "--help"], capture_output=True, text=True, check=True, timeout=30)
+    assert {daemon.READ_URL, daemon.ADMIN_URL, daemon.TOKEN} <= set(re.findall(r"SEAWALL_[A-Z_]+", told.stdout))
+    assert "2 wrong usage or configuration" in " ".join(told.stdout.split())
 
 
 @pytest.mark.parametrize(
