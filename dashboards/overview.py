@@ -26,7 +26,7 @@ BOARD = Board(
             (
                 Panel("Head age", "How long ago the newest head was processed.", (("{{chain}}", "chain:seawall_head_age_seconds:max"),), unit="s"),
                 Panel("Coverage", "Blocks processed over blocks of the chain since the start; below 1 something is missing.", (("{{chain}}", "seawall_coverage_ratio"),), unit="percentunit"),
-                Panel("Time to pause", "From the cause seen to the pause decided, readable, recorded, p99. The dots are single incidents.", (("{{step}}", "step:seawall_time_to_pause_seconds:p99_1h"),), unit="s", exemplars=True),
+                Panel("Time to pause", "From the cause seen to the pause decided, readable, recorded, p99; the breaker's dashboard has single incidents.", (("{{step}}", "step:seawall_time_to_pause_seconds:p99_1h"),), unit="s"),
                 Panel("Findings", "An hour, by detector and severity.", (("{{detector}} {{severity}}", "sum by (detector, severity) (increase(seawall_signals_total[1h]))"),)),
                 Panel("Nodes", "What we think of each node; the lead moves away from any that is not alive.", (("{{provider}} {{state}}", "seawall_node_state == 1"),), "timeline"),
                 Panel("Proof of life", "How long ago the last synthetic attack came back as a pause.", (("{{chain}}", "time() - seawall_canary_last_success_timestamp_seconds"),), unit="s"),

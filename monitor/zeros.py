@@ -7,7 +7,9 @@ from prometheus_client import Counter
 from monitor import metrics
 from monitor.config import Config
 
-_OF_A_CHAIN: tuple[Counter, ...] = (metrics.REORGS, metrics.FINALITY_BROKEN, metrics.NODE_MOVES, metrics.ALERTS_KEPT_BACK)
+_OF_A_CHAIN: tuple[Counter, ...] = (
+    metrics.REORGS, metrics.FINALITY_BROKEN, metrics.NODE_MOVES, metrics.ALERTS_KEPT_BACK, metrics.GAS_WRONG,
+)  # fmt: skip
 _ORDERS = ("pause", "resume", "override", "approve", "acknowledge")
 
 

@@ -28,6 +28,14 @@ EXPRESSIONS = [
     for panel in panels
     for _, expression in panel.queries
 ]
+WITH_EXEMPLARS = [
+    expression
+    for board in BOARDS
+    for _, panels in board.rows
+    for panel in panels
+    if panel.exemplars
+    for _, expression in panel.queries
+]
 FILES = list(artefacts())
 _RECORDED = re.compile(r"\b[a-z]+:[a-z0-9_]+:[a-z0-9_]+\b")
 
@@ -76,6 +84,11 @@ def test_every_query_parses_and_names_only_what_is_declared_or_recorded(title: s
     assert used(expression) | rules, title
     assert used(expression) <= declared()
     assert rules <= recorded()
+
+
+def test_exemplars_are_asked_of_the_histogram_itself_which_alone_has_them() -> None:
+    assert WITH_EXEMPLARS
+    assert [one for one in WITH_EXEMPLARS if "_bucket" not in one or _RECORDED.search(one)] == []
 
 
 def test_every_metric_is_on_a_dashboard_or_in_a_rule_and_in_the_documents() -> None:

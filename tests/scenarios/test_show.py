@@ -16,7 +16,7 @@ from tests.support.browser import chromium
 from tests.support.daemon import ROOT
 from tests.support.parts import need
 from tests.support.prometheus import Prometheus
-from tests.test_dashboards import EXPRESSIONS, RULES, substituted
+from tests.test_dashboards import EXPRESSIONS, RULES, WITH_EXEMPLARS, substituted
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -97,7 +97,7 @@ async def watched(folder: Path) -> Seen:
                 for title, expression in EXPRESSIONS
             }
             series = await prometheus.query('{__name__=~"seawall_.*"}')
-            exemplars = await prometheus.exemplars("seawall_time_to_pause_seconds_bucket")
+            exemplars = [one for asked in WITH_EXEMPLARS for one in await prometheus.exemplars(substituted(asked))]
             firing = {found["metric"]["alertname"] for found in await prometheus.query('ALERTS{alertstate="firing"}')}
             pages = await statuses(first["url"], {one["labels"]["incident"] for one in exemplars})
         return Seen(first, report, panels, firing, [one["metric"] for one in series], exemplars, pages, shown)
