@@ -212,7 +212,8 @@ class Delivery:
         """Run on the outbox's thread; without a disk we tell people all the same, and say that it would not survive a crash."""
         try:
             async with asyncio.timeout(DISK_WITHIN):
-                return await asyncio.get_running_loop().run_in_executor(self._disk, write, *arguments)
+                # Shielded: who is stopped while it waits for the disk has told somebody, and the next life must know.
+                return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._disk, write, *arguments))
         except TimeoutError:
             self._report("outbox", Outcome.RETRY, detail=f"{doing}: the disk did not answer within {DISK_WITHIN:g} s")
         except OutboxError as error:

@@ -45,12 +45,17 @@ class Inhibition:
         """Is this incident kept back?"""
         return key in self._held
 
-    def release(self, blind: Callable[[Notification], bool]) -> list[Notification]:
-        """What stands and need not be kept back any longer, taken out."""
-        free = [one for one in self._held.values() if not blind(one)]
-        for one in free:
-            del self._held[one.key]
-        return free
+    def forget(self, key: str) -> None:
+        """Something newer of this incident is told: what was kept back of it is no longer how it stands."""
+        self._held.pop(key, None)
+
+    def free(self, blind: Callable[[Notification], bool]) -> frozenset[str]:
+        """The incidents that need not be kept back any longer."""
+        return frozenset(key for key, one in self._held.items() if not blind(one))
+
+    def release(self, keys: frozenset[str]) -> list[Notification]:
+        """These as they stand, taken out, oldest first."""
+        return [self._held.pop(key) for key in list(self._held) if key in keys]
 
     def account(self, chain: str) -> Kept:
         """What was kept back for this chain since it was last asked; what stands stays kept until `release`."""

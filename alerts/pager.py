@@ -70,6 +70,7 @@ class Pager:
         self._untold: dict[str, int] = {}
         """Incidents that wait (in a storm, or kept back), by key, with the first record of them that was not told."""
         self._changed: set[str] = set()
+        self._free: frozenset[str] = frozenset()
         self.delivery = Delivery(channels, outbox, on_receipt, active=self.active, limits=limits)
 
     async def restore(self, journal: str) -> int | None:
@@ -104,7 +105,7 @@ class Pager:
                 notification = render.with_account(notification, kept.count, len(kept.standing))
         told = await self._fold(notification, sequence)
         if notification.kind is Kind.RECOVERED:
-            await self._release()
+            await self._release(self._inhibition.free(self._out_of_sight))
         return told
 
     def standing(self, key: str) -> Incident | None:
@@ -154,7 +155,9 @@ class Pager:
 
     async def look(self, now: float) -> None:
         """What time alone brings: a storm's digest and its end, repetitions, and what need not be kept back any longer."""
-        await self._release()
+        free = self._inhibition.free(self._out_of_sight)
+        await self._release(free & self._free)  # those seen at the last look, too: the all-clear comes first
+        self._free = free
         await self._digest(now)
         storm = self._groups.open.get(STORM)
         if storm is not None and self._storm.due is None and now - storm.at >= WINDOW:
@@ -174,6 +177,7 @@ class Pager:
 
     async def _fold(self, notification: Notification, sequence: int) -> Notification | None:
         key = notification.key
+        self._inhibition.forget(key)
         self._groups, told = fold(self._groups, notification, notification.at)
         self._changed.add(key)
         if told is None:
@@ -197,8 +201,8 @@ class Pager:
         self._changed.add(STORM)
         await self._submit(since)
 
-    async def _release(self) -> None:
-        for one in self._inhibition.release(self._out_of_sight):
+    async def _release(self, keys: frozenset[str]) -> None:
+        for one in self._inhibition.release(keys):
             await self._fold(render.after_blindness(one), self._untold.pop(one.key, 0))
 
     def _is_kept_back(self, notification: Notification) -> bool:

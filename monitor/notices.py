@@ -195,6 +195,8 @@ class Notices:
     async def _out(self, notification: Notification, sequence: int = 0) -> None:
         """Tell, with the page of the runbook that this alert's name has, and the dashboard to look at."""
         links = dict(notification.links)
+        if url := self.base_url():
+            links.setdefault("page", f"{url}/")
         if self.places.runbooks:
             links["runbook"] = f"{self.places.runbooks.rstrip('/')}/{notification.labels['alertname']}.md"
         if self.places.dashboards:

@@ -167,6 +167,23 @@ async def test_a_blind_chain_keeps_its_detectors_alerts_back_and_says_afterwards
     assert [one.labels["integration"] for one in back] == ["aave-v3", "compound", "compound", "aave-v3"]
 
 
+async def test_what_a_person_ended_meanwhile_is_not_told_as_standing_when_the_chain_is_seen_again() -> None:
+    unseen = {"aave-v3"}
+    async with receiver() as hook, running(one_channel(hook, MemoryOutbox(), blind=unseen.__contains__)) as paging:
+        await paging.restore("7")
+        await paging.tell(blindness(1_767_323_000.0, blind=True))
+        assert await paging.tell(told(revision=1), 1) is None
+        assert await paging.tell(told("closed", "open", by="human:ada", revision=2), 2) is not None
+        unseen.clear()
+        recovered = await paging.tell(blindness(1_767_323_900.0, blind=False))
+        assert recovered is not None
+        assert (recovered.facts["kept_back"], recovered.facts["standing"]) == (1, 0)
+        await paging.caught_up(2)
+        assert await paging.delivery.drain(20)
+        assert await paging.restore("7") == 2
+    assert sorted(kinds(hook)) == ["breaker.closed", "chain.blind", "chain.recovered"], "and no breaker.opened"
+
+
 async def test_a_blindness_keeps_nothing_back_about_a_vital_integration_or_one_that_is_seen() -> None:
     async with receiver() as hook:
         paging = one_channel(hook, MemoryOutbox(), vital=["aave-v3"], blind={"aave-v3"}.__contains__)

@@ -28,7 +28,7 @@ def kinds(hook: Receiver) -> list[str]:
 async def settled(daemon: Daemon) -> None:
     """Wait until nothing is owed, and a little longer for what should not come."""
     await daemon.ready()
-    await asyncio.sleep(1.0)
+    await asyncio.sleep(0.5)
 
     async def nothing_owed() -> bool:
         async with daemon.http.get(f"{daemon.read}/metrics") as answer:

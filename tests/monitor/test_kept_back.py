@@ -48,6 +48,7 @@ async def test_what_a_blind_chains_detectors_say_is_told_when_it_is_seen_again_a
             await hook.wait_for(3)
     blind, again, opened = said(hook)[:3]
     assert [blind["type"], again["type"], opened["type"]] == ["chain.blind", "chain.recovered", "breaker.opened"]
+    assert blind["data"]["links"]["page"] == f"{daemon.read}/"
     assert again["data"]["kept_back"] >= again["data"]["standing"] == 1
     assert "it still stands" in opened["data"]["body"]
     links = opened["data"]["links"]

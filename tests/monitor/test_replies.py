@@ -68,12 +68,13 @@ async def has_it(daemon: Daemon, who: str | None) -> bool:
     return await by(daemon) == who
 
 
-async def explained(daemon: Daemon) -> str:
+async def explained(daemon: Daemon, *options: str) -> str:
     """What `seawall explain` says of the newest incident, to a terminal."""
     key = (await incident(daemon))["id"]
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "monitor", "explain", key, "--url", daemon.read, stdout=asyncio.subprocess.PIPE, cwd=ROOT
-    )
+        sys.executable, "-m", "monitor", "explain", key, *(options or ("--url", daemon.read)),
+        stdout=asyncio.subprocess.PIPE, cwd=ROOT,
+    )  # fmt: skip
     printed, _ = await process.communicate()
     return printed.decode()
 
@@ -122,6 +123,7 @@ async def test_who_acknowledges_at_pagerduty_has_it_and_no_flag_changes(tmp_path
             assert flag["revision"] == paused["revision"], "an acknowledgement is no decision"
             assert await by(daemon) == "human:Ada Night (pd)"
             assert "taken up" in await explained(daemon)
+            assert "Ada Night (pd)" in await explained(daemon, "--journal", str(tmp_path / "journal.db"))
             assert await reply(daemon, "incident.resolved") == (200, {"outcome": "known"})
             assert await reply(daemon, "incident.unacknowledged") == (200, {"outcome": "given_back"})
             assert await by(daemon) is None

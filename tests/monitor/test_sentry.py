@@ -5,6 +5,7 @@ import base64
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from urllib.parse import quote
 
 import msgspec
@@ -14,6 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor import sentry
+from monitor.demo.anvil import free_port
+from tests.support.daemon import Daemon, settings
 from tests.support.receivers import Received, Receiver, hangs, receiver
 
 KEY = "k3y0fTheNode-9f8e7d6c5b4a"
@@ -193,3 +196,14 @@ async def test_a_cron_monitor_hears_every_so_often_that_we_are_well_or_not() -> 
     assert {(one["environment"], one["release"]) for one in said} == {("test", "0.1.0")}
     assert said[0]["monitor_config"]["schedule"] == {"type": "interval", "value": 1, "unit": "minute"}
     assert [msgspec.json.decode(got.body.split(b"\n")[1])["type"] for got in endpoint.received[:3]] == ["check_in"] * 3
+
+
+async def test_a_daemon_checks_in_from_its_first_minute(tmp_path: Path) -> None:
+    async with receiver() as endpoint:
+        (tmp_path / "dsn").write_text(endpoint.url.replace("http://", "http://key@").replace("/hook", "/1"))
+        watched = {"dsn": f"file:{tmp_path / 'dsn'}", "environment": "test", "monitor": "seawall-test"}
+        async with Daemon(tmp_path, settings(tmp_path, f"ws://127.0.0.1:{free_port()}") | {"sentry": watched}):
+            [first, *_] = await endpoint.wait_for(1)
+    said = msgspec.json.decode(first.body.split(b"\n")[2])
+    assert (said["monitor_slug"], said["status"], said["environment"]) == ("seawall-test", "ok", "test")
+    assert said["release"]
