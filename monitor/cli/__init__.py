@@ -24,6 +24,7 @@ from monitor.cli import (
     seasons,
     shadowing,
     showing,
+    standing,
     taping,
 )
 from monitor.errors import ConfigError, SeawallError
@@ -36,6 +37,7 @@ GROUPS = (
     inspecting,
     taping,
     operating,
+    standing,
     explaining,
     shadowing,
     auditing,

@@ -37,6 +37,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "approve": ("seawall approve REQUEST",),
     "ack": ('seawall ack INCIDENT --note "looking at the trace"',),
     "health": ("seawall health", "seawall health --ready --json"),
+    "status": ("seawall status", "seawall status --json --url http://10.0.0.5:8080"),
     "explain": ("seawall explain ID", "seawall explain ID --journal /var/lib/seawall/journal.db"),
     "shadow report": ("seawall shadow report -c seawall.yaml",),
     "audit verify": (

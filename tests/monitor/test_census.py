@@ -9,6 +9,7 @@ import msgspec
 from monitor.api.status import Status
 from monitor.config import load
 from monitor.demo.anvil import Anvil
+from tests.monitor.cli.conftest import ended
 from tests.support.daemon import TOKEN, VAULT, Daemon, settings
 from tests.support.receivers import answers, receiver
 
@@ -37,6 +38,8 @@ async def test_a_daemon_is_told_whole_and_its_numbers_follow_a_pause(tmp_path: P
             first = await once(daemon, lambda status: status.ready and status.chains["test"].head is not None)
             await daemon.order("pause")
             after = await once(daemon, lambda status: status.flags.pause == 1 and status.delivery.outbox == 1)
+            shown = await ended("status", SEAWALL_URL=daemon.read)
+            plain = await ended("status", "--json", SEAWALL_URL=daemon.read)
     assert first.config == load(tmp_path / "seawall.yaml", {"TOKEN": TOKEN}).hash
     assert (first.pipeline, first.flags.run, first.flags.shadow) == (True, 1, 0)
     chain = first.chains["test"]
@@ -52,6 +55,11 @@ async def test_a_daemon_is_told_whole_and_its_numbers_follow_a_pause(tmp_path: P
     assert set(first.detectors.values()) == {0}
     assert first.gas.keys() == {"test"}
     assert after.uptime_seconds >= first.uptime_seconds
+    assert (shown.code, plain.code) == (0, 0), shown.err
+    assert "flags: run 0, pause 1, unknown 0; 0 in shadow" in shown.out
+    assert "hook: 1 waiting" in shown.out
+    assert "anvil alive" in shown.out
+    assert plain.json["config"] == first.config
 
 
 async def test_a_chain_that_nobody_sees_is_said_with_its_reason(tmp_path: Path) -> None:
