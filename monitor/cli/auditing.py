@@ -111,9 +111,9 @@ def archive(
     as_json: AsJson = False,
 ) -> None:
     """Put all records away under another name and go on behind them. The daemon must not run meanwhile."""
-    from monitor.assembly import signer_of
     from monitor.config import load
     from monitor.journal.archive import archive as put_away
+    from monitor.opening import signer_of
 
     loaded = load(config)
     signer = signer_of(loaded)
@@ -153,8 +153,8 @@ def _place(journal: Path | None, config: Path | None) -> Path:
 
 def _public(key: str | None, config: Path | None) -> bytes | None:
     """The key that is trusted: the one given, else the configuration's own."""
-    from monitor.assembly import signer_of
     from monitor.config import load
+    from monitor.opening import signer_of
 
     if key is not None:
         try:
