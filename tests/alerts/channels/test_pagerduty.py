@@ -7,6 +7,7 @@ from hypothesis import given
 
 from alerts.base import DeliveryFailed
 from alerts.channels.pagerduty import PagerDuty, event
+from alerts.render import given_back, taken_up
 from alerts.text import neutral
 from tests.alerts.test_text import HOSTILE
 from tests.support.notices import TX, finding, told
@@ -44,7 +45,7 @@ EVENT = {
     },
     "additionalProperties": False,
 }  # fmt: skip
-"""The fields and limits of the Events API v2, as its reference documents them."""
+"""The fields of the Events API v2, as PagerDuty publishes them (PagerDuty/api-schema, reference/events-v2), with its limits."""
 
 KEY = "0" * 32
 
@@ -64,6 +65,19 @@ async def test_an_incident_is_triggered_and_resolved_under_one_dedup_key() -> No
     assert opened["payload"]["class"] == "reentrancy/classic"
     assert TX in opened["payload"]["custom_details"]["body"]
     assert opened["payload"]["custom_details"]["lost"] == "12345678901234567890"
+
+
+async def test_who_takes_an_incident_up_here_acknowledges_it_there_and_what_is_given_back_is_not_told() -> None:
+    async with receiver() as pager:
+        channel = PagerDuty(routing_key=KEY, url=pager.url, allow_private=True)
+        begun = told()
+        await channel.send(taken_up(begun, "human:ada", begun.at + 60, "on it"))
+        said = await channel.send(given_back(begun, "human:ada", begun.at + 90))
+        await channel.close()
+    [sent] = [msgspec.json.decode(got.body) for got in pager.received]
+    jsonschema.validate(sent, EVENT)
+    assert (sent["event_action"], sent["dedup_key"]) == ("acknowledge", "seawall/breaker/aave-v3")
+    assert "nothing to tell" in (said or "")
 
 
 @pytest.mark.parametrize(("status", "permanent"), [(400, True), (429, False), (500, False), (202, None)])
