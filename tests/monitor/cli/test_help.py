@@ -1,5 +1,8 @@
 """The command line explains itself: every command says what it does, gives examples that hold, and completes in a real shell."""
 
+import ast
+import importlib
+import importlib.util
 import re
 import shlex
 import shutil
@@ -96,3 +99,25 @@ def test_each_shell_takes_its_script(shell: Shell, tmp_path: Path) -> None:
     assert "_SEAWALL_COMPLETE" in made.stdout
     if (program := shutil.which(shell)) is not None:
         subprocess.run([program, "-n", str(script)], check=True, capture_output=True, timeout=30)
+
+
+def late_imports() -> list[tuple[str, str, str]]:
+    """(file, module, name) of every import that a command makes only when it runs."""
+    return [
+        (path.name, node.module or "", alias.name)
+        for path in sorted((ROOT / "monitor" / "cli").glob("*.py"))
+        for function in ast.walk(ast.parse(path.read_text()))
+        if isinstance(function, ast.FunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    ]
+
+
+def test_what_a_command_imports_when_it_runs_is_there() -> None:
+    gone = []
+    for file, module, name in late_imports():
+        found = importlib.import_module(module)
+        if not hasattr(found, name) and importlib.util.find_spec(f"{module}.{name}") is None:
+            gone.append((file, module, name))
+    assert gone == []
