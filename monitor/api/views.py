@@ -104,7 +104,7 @@ def level_of(decision: Decision) -> str | None:
 
 
 def evidence(made: Made, breaker: Breaker) -> dict[str, dict[str, object]]:
-    """What the chain makes of the decision's findings by now, by id: the stage, and whether and why it was retracted."""
+    """What the chain makes of the decision's findings by now, by id: the stage, since when, whether and why retracted."""
     now = {finding.id: finding for finding in breaker.findings}
     back = {news.finding.id: news for news in breaker.retracted}
     found: dict[str, dict[str, object]] = {}
@@ -112,6 +112,7 @@ def evidence(made: Made, breaker: Breaker) -> dict[str, dict[str, object]]:
         known, news = now.get(finding.id, finding), back.get(finding.id)
         found[finding.id] = {
             "stage": known.stage,
+            "at": known.at,
             "block": known.position.height if known.position is not None else None,
             "orphaned": finding.id in breaker.orphans,
             "retracted_at": news.at if news is not None and finding.id not in now else None,

@@ -51,17 +51,35 @@ def told(incident: Facts) -> Iterator[Text | Tree]:
 
 
 def _times(incident: Facts, findings: Sequence[Facts], sightings: Facts) -> Iterator[Text]:
-    """Seen, shown, decided: in order, each with how long after the first."""
+    """When it was seen, how long each step took from there, and how much of it was before the block."""
     seen = [sightings[f["id"]] for f in findings if f["id"] in sightings]
-    first = min((float(one["seen_at"]) for one in seen), default=float(incident["at"]))
+    timing = incident.get("timing") or {}
+    first = min((float(one["seen_at"]) for one in seen), default=float(timing.get("seen_at") or incident["at"]))
+    shown = timing.get("readable_at") or min((float(one["shown_at"]) for one in seen), default=None)
+    steps = (("judged and decided", timing.get("decided_at")), ("readable", shown), ("recorded", timing.get("recorded_at")))
+    took = [f"{name} {1000 * max(0.0, float(at) - first):,.0f} ms" for name, at in steps if at is not None]
     yield _line("seen", clock(first))
-    if seen:
-        shown = min(float(one["shown_at"]) for one in seen)
-        yield _line("shown", f"{clock(shown)}, {1000 * max(0.0, shown - first):.0f} ms after it was seen")
-    yield _line("decided", f"{clock(float(incident['at']))}, on the event as it was seen")
+    if took:
+        yield _line("timing", " → ".join(("seen", *took)))
+    if shown is not None and (incident["before"] != incident["after"] or incident.get("level")):
+        yield _line("headroom", _headroom(findings, incident.get("evidence") or {}, float(shown)))
     if taken := incident.get("acknowledged"):
         said = f": {taken['note']}" if taken.get("note") else ""
         yield _line("taken up", f"{clock(float(taken['at']))} by {taken['by']}{said}")
+
+
+def _headroom(findings: Sequence[Facts], now: Facts, shown: float) -> str:
+    """How long before its block readers could know of it."""
+    if not any(finding["stage"] == "pending" for finding in findings):
+        return "none: it was in a block when it was first seen"
+    known = [now.get(finding["id"]) or {} for finding in findings]
+    mined = [(float(one["at"]), one["block"]) for one in known if one.get("block") is not None and "at" in one]
+    if not mined:
+        return "it is in no block that we know of"
+    at, block = min(mined)
+    if at < shown:
+        return f"none: block {block} was there {shown - at:,.1f} s before readers could know"
+    return f"{at - shown:,.1f} s between readers knowing and block {block}"
 
 
 def _finding(finding: Facts, now: Facts) -> Iterator[Text]:
@@ -116,6 +134,8 @@ def _case(incident: Facts, findings: Sequence[Facts]) -> str:
 def _value(key: str, value: object) -> str:
     if "share" in key and isinstance(value, float):
         return f"{value:.1%}"
+    if (text := str(value)).isdecimal() and len(text) > 6:
+        return f"{int(text):,}"  # how many digits it has is what counts, of an amount without a decimal point
     return plain(str(value), 160) if key == "path" else from_chain(str(value), 80)  # our own arrows, and addresses
 
 
