@@ -1,4 +1,4 @@
-"""Commands about alerts: does this channel really reach somebody?"""
+"""Commands about alerts: does this channel really reach somebody, and what did nobody get?"""
 
 import json
 import time
@@ -14,8 +14,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
-    alerts = typer.Typer(help="Alerts: try a channel before it is needed.", no_args_is_help=True)
+    alerts = typer.Typer(help="Alerts: try a channel before it is needed, read what no receiver took.", no_args_is_help=True)
     alerts.command("test")(try_out)
+    alerts.command("letters")(letters)
     app.add_typer(alerts, name="alerts")
 
 
@@ -56,3 +57,40 @@ def try_out(
         typer.echo(json.dumps({"receiver": receiver, "delivered": True, "seconds": seconds, "said": said}))
     else:
         typer.echo(f"alerts test: {receiver} took it in {seconds:g} s{f' ({said})' if said else ''}")
+
+
+def letters(
+    *,
+    config: Annotated[Path, typer.Option("-c", "--config", help="The configuration; the outbox lies beside its journal.")],
+    most: Annotated[int, typer.Option("--most", min=1, help="So many of the newest.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Read the dead letters: what a receiver refused for good or was dropped in a storm, newest first; the daemon may run."""
+    from alerts.outbox import OutboxError, SqliteOutbox
+    from alerts.render import clock
+    from alerts.text import plain
+    from monitor.config import load
+
+    path = Path(load(config).journal.path).parent / "outbox.db"
+    box = SqliteOutbox(path)
+    try:
+        found = box.dead()[:most] if path.exists() else []
+    except OutboxError as error:
+        raise SeawallError(f"alerts letters: {error}") from None
+    finally:
+        box.close()
+    told = [
+        {
+            "at": clock(one.entry.notification.at), "receiver": one.entry.receiver, "severity": one.entry.notification.severity,
+            "title": one.entry.notification.title, "why": one.why, "attempts": one.entry.attempts,
+        }
+        for one in found
+    ]  # fmt: skip
+    if as_json:
+        typer.echo(json.dumps({"letters": told}))
+        return
+    for one in told:
+        typer.echo(f"{one['at']} {one['receiver']} ({one['severity']}): {plain(str(one['title']))}")
+        typer.echo(f"  not delivered: {plain(str(one['why']))}")
+    if not told:
+        typer.echo("alerts letters: none; every receiver took what it was sent, or is still to")

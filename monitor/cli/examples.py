@@ -48,6 +48,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "audit archive": ("seawall audit archive -c seawall.yaml --to journal-2030.db",),
     "token create": ("seawall token create ops --scope pause --scope resume --days 90",),
     "alerts test": ("seawall alerts test pagerduty -c seawall.yaml",),
+    "alerts letters": ("seawall alerts letters -c seawall.yaml", "seawall alerts letters -c seawall.yaml --most 100 --json"),
     "gas forecast": ("seawall gas forecast", "seawall gas forecast ethereum --json"),
     "gas advise": ("seawall gas advise ethereum --deadline 25 --urgency 0.2", "seawall gas advise --cap 30 --within 5"),
     "gas replay": ("seawall gas replay",),

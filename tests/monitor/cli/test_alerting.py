@@ -5,7 +5,9 @@ from pathlib import Path
 
 import yaml
 
+from alerts.outbox import Entry, SqliteOutbox
 from tests.monitor.cli.conftest import ended
+from tests.support.notices import told as notified
 from tests.support.receivers import answers, receiver
 
 CHAINS = {"local": {"id": "eip155:31337", "nodes": [{"name": "none", "ws": "ws://127.0.0.1:1"}]}}
@@ -15,7 +17,8 @@ def configured(folder: Path, url: str) -> str:
     """A configuration with one receiver."""
     hook = {"channel": "webhook", "url": url, "secret": "${HOOK_SECRET}", "allow_private": True}
     path = folder / "seawall.yaml"
-    path.write_text(yaml.safe_dump({"version": 1, "chains": CHAINS, "alerts": {"receivers": {"hook": hook}}}))
+    journal = {"path": str(folder / "journal.db")}
+    path.write_text(yaml.safe_dump({"version": 1, "chains": CHAINS, "alerts": {"receivers": {"hook": hook}}, "journal": journal}))
     return str(path)
 
 
@@ -39,3 +42,22 @@ async def test_a_receiver_that_refuses_or_is_unknown_is_said_in_one_line(tmp_pat
     assert (refused.code, len(refused.err.strip().splitlines())) == (1, 1)
     assert "403" in refused.err
     assert (unknown.code, "there are: hook" in unknown.err) == (1, True)
+
+
+async def test_what_no_receiver_took_can_be_read_with_its_reason_newest_first(tmp_path: Path) -> None:
+    config = configured(tmp_path, "http://127.0.0.1:1")
+    none = await ended("alerts", "letters", "-c", config, **SECRET)
+    assert (none.code, "none" in none.out) == (0, True)
+    assert not (tmp_path / "outbox.db").exists(), "reading makes nothing"
+    box = SqliteOutbox(tmp_path / "outbox.db")
+    for number, why in enumerate(("answered 400", "answered 410 \x1b[2J")):
+        one = Entry(notification=notified(integration=f"pool-{number}", revision=number), receiver="hook", made=1.0)
+        box.put([one])
+        box.bury(one, why)
+    box.close()
+    read = await ended("alerts", "letters", "-c", config, **SECRET)
+    lines = read.out.splitlines()
+    assert ("pool-1" in lines[0], "answered 410 [2J" in lines[1], "pool-0" in lines[2]) == (True, True, True)
+    as_json = await ended("alerts", "letters", "-c", config, "--most", "1", "--json", **SECRET)
+    [letter] = json.loads(as_json.out)["letters"]
+    assert (letter["receiver"], letter["severity"]) == ("hook", "critical")
