@@ -131,6 +131,7 @@ class Evidence(TypedDict):
     """What the chain makes of a finding by now."""
 
     stage: Stage
+    at: float
     block: int | None
     orphaned: bool
     retracted_at: float | None
