@@ -19,6 +19,7 @@ from typing import Any
 
 import aiohttp
 
+from benchmarks.compiled import compiled
 from monitor.demo.anvil import free_port
 from tests.support.daemon import TOKEN, Daemon, settings
 
@@ -128,7 +129,7 @@ async def measure(restarts: int, orders: int) -> dict[str, Any]:
             acks, disk = await acknowledgements(daemon, orders)
             crowd, commits = await together(daemon, max(1, orders // 40))
             starts, used, bares = [], [], []
-            for _ in range(restarts):
+            for _ in range(restarts):  # each finds its byte code, which the first start made
                 await daemon.kill()
                 starts.append(await first_answer(daemon, "pause"))
                 used.append(processor(daemon))
@@ -147,4 +148,5 @@ if __name__ == "__main__":
     parser.add_argument("--restarts", type=int, default=10)
     parser.add_argument("--orders", type=int, default=200)
     given = parser.parse_args()
-    print(json.dumps(asyncio.run(measure(given.restarts, given.orders))))
+    with compiled():
+        print(json.dumps(asyncio.run(measure(given.restarts, given.orders))))
