@@ -147,7 +147,7 @@ class GasDesk:
         from monitor.gas.arbitrum import ArbGasInfo  # noqa: PLC0415 - as above
         from monitor.gas.live import Live, kind_of  # noqa: PLC0415 - loaded in a thread before
 
-        rules = msgspec.structs.replace(self._config.gas, kind=_kind(self._config))
+        rules = msgspec.structs.replace(self._config.gas, kind=fee_kind(self._config))
         if kind_of(rules, self.chain) == "arbitrum":
             self._owing = ArbGasInfo(self._rpc, self.chain)
         if self.model is not None:
@@ -321,7 +321,7 @@ class GasDesk:
             log.warning("gas_snapshot_failed", chain=self.chain, error=str(error))
 
 
-def _kind(config: ChainConfig) -> Literal["auto", "ethereum", "op_stack", "arbitrum"]:
+def fee_kind(config: ChainConfig) -> Literal["auto", "ethereum", "op_stack", "arbitrum"]:
     """Who sets the fee, where the chain's own kind says it and its fees' does not."""
     if config.gas.kind != "auto" or config.kind is ChainKind.ETHEREUM:
         return config.gas.kind

@@ -143,9 +143,9 @@ def _serve(link: Connection, effort: Effort, past: Past | None) -> None:
     """The worker's whole life: take rows, fit when asked, end when the other side does."""
     os.nice(5)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, and with it the pipe, which ends us
-    kept = _Kept()
+    kept = _Kept() if past is None else _recalled(past)
     if past is not None:
-        link.send(_recall(kept, past))
+        link.send(kept.count)
     while True:
         try:
             message = link.recv()
@@ -161,25 +161,26 @@ def _serve(link: Connection, effort: Effort, past: Past | None) -> None:
             link.send(f"{type(error).__name__}: {error}")
 
 
-def _recall(kept: "_Kept", past: Past) -> int:
+def _recalled(past: Past) -> "_Kept":
     """Features of the headers that were kept, made anew: headers outlive what a version makes of them.
 
     What does not lead to the first row, by number and by fee, was another history or another chain.
     """
+    kept, features = _Kept(), Features(past.clock)
     try:
         stored = past.memory.read()
         headers = [header for header in stored if header.number < past.first.number]
-        features = Features(past.clock)
-        rows = [(features.observe(header).astype(np.float32), features.x) for header in headers]
+        for at in range(0, len(headers), PIECE):
+            piece = headers[at : at + PIECE]
+            rows = [(features.observe(header).astype(np.float32), features.x) for header in piece]
+            kept.add(piece[0].number, piece[-1].number, np.stack([row[0] for row in rows]), np.array([row[1] for row in rows]))
         if (features.number, features.next_fee) != (past.first.number - 1, past.first.base_fee):
-            headers, rows = [], []
+            headers, kept = [], _Kept()
         if len(headers) < len(stored):
             past.memory.replace(headers)
     except OSError:
-        return 0  # what cannot be read is as good as none; keeping rows will say so
-    if rows:
-        kept.add(headers[0].number, headers[-1].number, np.stack([row[0] for row in rows]), np.array([row[1] for row in rows]))
-    return len(rows)
+        return _Kept()  # what cannot be read is as good as none; keeping rows will say so
+    return kept
 
 
 class _Kept:
@@ -188,21 +189,21 @@ class _Kept:
     def __init__(self) -> None:
         self._vectors = np.empty((20_000, WIDTH), np.float32)
         self._x = np.empty(20_000)
-        self._count = self._last = 0
+        self.count = self._last = 0
 
     def add(self, _first: int, last: int, vectors: NDArray[np.float32], x: Vector) -> None:
-        if self._count + len(x) > MOST:
+        if self.count + len(x) > MOST:
             keep = MOST * 3 // 4
-            self._vectors[:keep] = self._vectors[self._count - keep : self._count]
-            self._x[:keep] = self._x[self._count - keep : self._count]
-            self._count = keep
-        if self._count + len(x) > len(self._x):
-            grown = min(max(len(self._x) * 3 // 2, self._count + len(x)), MOST)
-            self._vectors = np.concatenate((self._vectors[: self._count], np.empty((grown - self._count, WIDTH), np.float32)))
-            self._x = np.concatenate((self._x[: self._count], np.empty(grown - self._count)))
-        self._vectors[self._count : self._count + len(x)] = vectors
-        self._x[self._count : self._count + len(x)] = x
-        self._count, self._last = self._count + len(x), last
+            self._vectors[:keep] = self._vectors[self.count - keep : self.count]
+            self._x[:keep] = self._x[self.count - keep : self.count]
+            self.count = keep
+        if self.count + len(x) > len(self._x):
+            grown = min(max(len(self._x) * 3 // 2, self.count + len(x)), MOST)
+            self._vectors = np.concatenate((self._vectors[: self.count], np.empty((grown - self.count, WIDTH), np.float32)))
+            self._x = np.concatenate((self._x[: self.count], np.empty(grown - self.count)))
+        self._vectors[self.count : self.count + len(x)] = vectors
+        self._x[self.count : self.count + len(x)] = x
+        self.count, self._last = self.count + len(x), last
 
     def rows(self) -> tuple[NDArray[np.float32], Vector, int, int]:
-        return self._vectors[: self._count], self._x[: self._count], self._last - self._count + 1, self._last
+        return self._vectors[: self.count], self._x[: self.count], self._last - self.count + 1, self._last

@@ -10,7 +10,9 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import pytest
 
 from detectors.events import Reverted
 from detectors.gas.features import DEEP, Header
@@ -19,11 +21,12 @@ from detectors.gas.structural import STRUCTURAL_FROM
 from monitor.breaker.fold import Fold
 from monitor.breaker.holds import Mode
 from monitor.config import ChainConfig, GasConfig, Node, NodeUrl
+from monitor.config.layout import ChainKind
 from monitor.demo.anvil import Anvil
 from monitor.demo.node import HttpNode
 from monitor.errors import NodeUnreachable
 from monitor.gas.answers import RUNGS, Question
-from monitor.gas.desk import GasDesk
+from monitor.gas.desk import GasDesk, fee_kind
 from monitor.gas.models import KIND, GasModel, recorded
 from monitor.gas.refits import FIRST, after
 from monitor.journal.base import Draft, encode
@@ -252,6 +255,23 @@ async def test_a_cold_chain_climbs_every_rung_is_killed_over_a_fit_and_restarted
     assert again.kept[0].first == first, "a restart has it too"
     assert again.kept[0].last - first + 1 > 1.3 * seen
     await again.end()
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "told"),
+    [
+        (ChainKind.BASE, "auto", "op_stack"),
+        (ChainKind.OPTIMISM, "auto", "op_stack"),
+        (ChainKind.ARBITRUM, "auto", "arbitrum"),
+        (ChainKind.ETHEREUM, "auto", "auto"),
+        (ChainKind.BASE, "ethereum", "ethereum"),
+    ],
+)
+def test_who_sets_the_fee_goes_by_the_chains_kind_unless_it_is_said(
+    kind: ChainKind, asked: Literal["auto", "ethereum"], told: str
+) -> None:
+    nodes = (Node(name="a", ws=NodeUrl("ws://127.0.0.1:1")),)
+    assert fee_kind(ChainConfig(id="eip155:9", nodes=nodes, kind=kind, gas=GasConfig(kind=asked))) == told
 
 
 def rungs() -> set[str]:
