@@ -1,4 +1,4 @@
-"""Reserves against their own history: slow drifts, values out of the tail, hours unlike the same hour. Warns, never pauses."""
+"""Reserves against their own history: slow drifts, flows out of the tail, hours unlike the same hour. Warns, never pauses."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from math import log
@@ -47,8 +47,10 @@ class Books:
 
 
 class Statistics(Detector):
-    """`drift`: deviations that a CUSUM of falls may gather; `risk`: the part of values that lie beyond the tail's limit.
+    """`drift`: deviations that a CUSUM of falls may gather; `risk`: the part of flows that lie beyond the tail's limit.
 
+    A flow is the change from reading to reading in deviations by EWMA; its tail is taken about the mean of late (DSPOT), so that
+    a day's tide neither alarms nor hides a jump: that it falls for long is what `drift` tells.
     `seasons`: contract -> asset -> [[24 usual hourly changes], [24 spreads]] as `detectors._math.seasons.fit` gives them.
 
     >>> from detectors.base import Watch
@@ -129,13 +131,15 @@ class Statistics(Detector):
         """The series after this reading, and what is to be said of it."""
         step = log(amount / past.amount) if 1e-300 < amount / past.amount < 1e300 else 0.0
         z, drift = past.drift.standard(step), past.drift.next(step)
-        tail, out = past.tail.next(-z, risk=self.risk)
+        tail, out = past.tail.next(-z, risk=self.risk, drift=True)  # the tide of the day is no tail
         warm, made = past.drift.seen >= WARM, list[Finding]()
         loud = drift.down > self.drift
         if warm and loud and not past.told:
             made.append(self._find(event, asset, "drift", drift.down / self.drift, {"deviations": round(drift.down, 3)}))
         if warm and out and step < 0:
-            made.append(self._find(event, asset, "tail", -z / max(tail.limit, 1e-9), {"deviations": round(-z, 3)}))
+            limit = past.tail.level + past.tail.limit
+            told = {"deviations": round(-z, 3), "limit": round(limit, 3), "of_late": round(past.tail.level, 3)}
+            made.append(self._find(event, asset, "tail", -z / max(limit, 1e-9), told))
         now = msgspec.structs.replace(past, amount=amount, at=event.at, drift=drift, tail=tail, told=loud)
         season = self.seasons.get((event.pool, asset))
         if event.at - now.hour_from >= HOUR:

@@ -46,8 +46,7 @@ class Spot(msgspec.Struct, frozen=True):
 
     def next(self, value: float, *, risk: float = 1e-4, drift: bool = False) -> tuple["Spot", bool]:
         """(after this value, was it out of the tail?). What is out of the tail teaches nothing. `drift`: DSPOT."""
-        level = sum(self.recent) / len(self.recent) if drift and self.recent else 0.0
-        off = value - level
+        off = value - (self.level if drift else 0.0)
         if off > self.limit:
             return self, True
         recent = (*self.recent, value)[-DEPTH:] if drift else ()
@@ -58,6 +57,11 @@ class Spot(msgspec.Struct, frozen=True):
         excesses = (*self.excesses, off - self.threshold)[-KEPT:]
         limit = _limit(self.threshold, excesses, self._peaks + 1, self.seen + 1, risk)
         return msgspec.structs.replace(self, seen=self.seen + 1, excesses=excesses, limit=limit, recent=recent), False
+
+    @property
+    def level(self) -> float:
+        """DSPOT: the mean of late, which `limit` lies above; 0.0 before anything was seen."""
+        return sum(self.recent) / len(self.recent) if self.recent else 0.0
 
     @property
     def _peaks(self) -> int:

@@ -44,6 +44,19 @@ def test_a_sudden_fall_lies_beyond_the_tail() -> None:
     assert "tail" in {made.kind for made in told(guard, states([6 * 10**5 * ETHER], 601))}
 
 
+def test_a_fall_out_of_the_tail_is_told_beside_what_the_reserve_does_of_late() -> None:
+    """It ebbs by a ten-thousandth a block for hours, which is drift; then it loses a fortieth at once."""
+    guard = Statistics(WATCH)
+    ebb, held = list[int](), 10**6 * ETHER
+    for i in range(900):
+        held -= held // (10_000 if i % 2 else 8_000)
+        ebb.append(held)
+    before = told(guard, states(ebb))
+    assert "tail" not in {made.kind for made in before}
+    (found,) = [made for made in told(guard, states([held - held // 40], 901)) if made.kind == "tail"]
+    assert float(found.evidence["deviations"]) > float(found.evidence["limit"]) > float(found.evidence["of_late"]) > 0
+
+
 def test_an_hour_unlike_its_season_is_told() -> None:
     seasons = {POOL: {COIN: [[0.0] * 24, [0.001] * 24]}}
     guard = Statistics(WATCH, seasons=seasons)

@@ -38,6 +38,20 @@ def test_a_drifting_series_is_followed() -> None:
     assert (plain.next(spike)[1], following.next(spike, drift=True)[1]) == (False, True)
 
 
+def test_a_tide_neither_alarms_nor_hides_a_jump() -> None:
+    """Two days of 12 s blocks whose flow swings by three deviations: with the drift left in, most alarms are the tide."""
+    tide = 3 * np.sin(2 * np.pi * np.arange(14_400) / 7_200) + np.random.default_rng(1).normal(size=14_400)
+    followed = alarms(tide, 1e-4, drift=True)
+    assert followed <= 5
+    assert alarms(tide, 1e-4) > 4 * max(1, followed)
+    at_ebb = 5_400  # where the tide is three deviations below its mean
+    for drift, seen in ((False, False), (True, True)):
+        state = Spot()
+        for value in tide[:at_ebb]:
+            state, _ = state.next(float(value), drift=drift)
+        assert state.next(float(tide[at_ebb]) + 6.5, drift=drift)[1] is seen
+
+
 @pytest.mark.parametrize("shape", [-0.2, 0.0, 0.3])
 def test_the_fit_finds_the_law_that_made_the_excesses(shape: float) -> None:
     uniform = np.random.default_rng(9).uniform(size=20_000)
