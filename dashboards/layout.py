@@ -1,5 +1,6 @@
 """How a dashboard is made: panels as data, laid out in rows, built with Grafana's own SDK into JSON text."""
 
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -99,14 +100,14 @@ def _empty(board: Board) -> dashboard.Dashboard:
 
 def _laid_out(board: dashboard.Dashboard, rows: Rows) -> str:
     """Rows of panels, left to right and down, as JSON text."""
-    y = 0
+    y, numbers = 0, count(1)
     for title, panels in rows:
-        board = board.with_row(dashboard.Row(title).grid_pos(models.GridPos(h=1, w=_COLUMNS, x=0, y=y)))
+        board = board.with_row(dashboard.Row(title).id(next(numbers)).grid_pos(models.GridPos(h=1, w=_COLUMNS, x=0, y=y)))
         x, y, tallest = 0, y + 1, 0
         for panel in panels:
             if x + panel.width > _COLUMNS:
                 x, y, tallest = 0, y + tallest, 0
-            board = board.with_panel(_panel(panel, x, y))
+            board = board.with_panel(_panel(panel, x, y).id(next(numbers)))
             x, tallest = x + panel.width, max(tallest, panel.height)
         y += tallest
     return JSONEncoder(sort_keys=True, indent=2).encode(board.build()) + "\n"

@@ -72,6 +72,7 @@ def test_panels_fit_the_grid_and_do_not_overlap(board: Board) -> None:
 def test_a_dashboard_can_be_imported_and_narrowed_down_by_a_label_its_metric_has(board: Board) -> None:
     made = json.loads(board.path.read_text())
     assert made["uid"] == f"seawall-{board.name}"
+    assert [panel["id"] for panel in made["panels"]] == list(range(1, len(made["panels"]) + 1))
     assert {variable["name"] for variable in made["templating"]["list"]} == {"datasource", board.variable}
     assert board.variable in next(one.labels for one in DECLARED if one.name == board.metric)
     assert f"${board.variable}" in board.path.read_text(), "a variable that no query uses narrows nothing down"

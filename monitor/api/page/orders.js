@@ -28,7 +28,10 @@ function request() {
   const headers = { "Content-Type": "application/json", Authorization: `Bearer ${token.value.trim()}`, "Idempotency-Key": key };
   if (order === "approve") return [`/v1/approvals/${target}`, headers, {}];
   if (order === "acknowledge") return [`/v1/incidents/${target}/acknowledge`, headers, { note: reason }];
-  if (order === "pause") return [`/v1/integrations/${target}/pause`, headers, { reason }];
+  if (order === "pause") {
+    const review = Number(form.review.value) * 60;
+    return [`/v1/integrations/${target}/pause`, headers, { reason, level: form.level.value, ...(review ? { ttl: review } : {}) }];
+  }
   headers["If-Match"] = `"${revision}"`;
   const body = { reason, ...(form.glass.checked ? { break_glass: true } : {}) };
   if (order === "override") body.ttl = Number(form.minutes.value) * 60;
@@ -47,7 +50,8 @@ async function send() {
   if (!answer.ok) return told.detail ? `${told.title}: ${told.detail}` : told.title;
   done.textContent = answer.status === 202
     ? `Asked for; a second person must approve ${told.approval} until ${new Date(told.expires_at * 1000).toLocaleTimeString()}.`
-    : told.acknowledged_at || told.incident ? `Taken up by ${told.by}.`
+    : told.incident ? `Taken up by ${told.by}.`
+    : told.integrations ? `Done: ${told.integrations.map((one) => `${one.integration} is at ${one.state}`).join(", ")}.`
     : `Done: ${told.integration} is at ${told.state}, revision ${told.revision}${told.pending ? ", not on disk yet" : ""}.`;
   return "";
 }

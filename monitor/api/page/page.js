@@ -46,6 +46,7 @@ async function refresh() {
   pending = true;
   try {
     const answer = await fetch(board.dataset.source, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(WITHIN) });
+    if (answer.status === 404) { say("lost", "Too old to be kept here; `seawall explain` finds it in the journal."); return; }
     if (!answer.ok) throw new Error(String(answer.status));
     const made = document.createElement("template");
     made.innerHTML = await answer.text(); // escaped by the server, and the policy allows no inline script

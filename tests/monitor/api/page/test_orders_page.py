@@ -113,3 +113,22 @@ async def test_a_refusal_is_shown_as_the_api_says_it_and_an_incident_is_taken_up
         await page.locator("#order-typed").fill("bank")
         await page.locator("#order-go").click()
         await expect(page.locator("#live")).to_contain_text("Acknowledged by ops", timeout=10_000)
+
+
+@pytest.mark.slow
+async def test_a_pause_may_leave_the_way_out_open_and_everything_can_be_paused_at_once(doors: Doors) -> None:
+    async with chromium() as browser:
+        page = await browser.new_page()
+        await page.goto(doors.admin.url)
+        await page.locator("#token").fill(SECRET)
+        await page.locator("#o-bank-pause").click()
+        await page.locator("#order-level").select_option("exits_only")
+        await page.locator("#order-review").fill("30")
+        await page.locator("#order-reason").fill("odd withdrawals")
+        await page.locator("#order-typed").fill("bank")
+        await page.locator("#order-go").click()
+        await expect(page.locator("#i-bank .state")).to_contain_text("Only take money out")
+        await expect(page.locator("#i-bank .holds")).to_contain_text("to be reviewed by")
+        await order(page, "o-everything", "everything", "the bridge is gone")
+        await expect(page.locator(".headline")).to_contain_text("3 of 3 integrations paused")
+        await expect(page.locator("#done")).to_contain_text("bank is at pause, pool.v2 is at pause, vault is at pause")
