@@ -71,7 +71,7 @@ def targets_of(config: Config, chain: str) -> list[Target]:
         Target(
             integration=name, chain=config.chains[chain].id, contract=one.pause_target.contract,
             function=one.pause_target.function, sender=one.pause_target.sender,
-            safe=one.pause_target.kind == "safe", expires_at=one.pause_target.expires_at,
+            safe=one.pause_target.kind == "safe", executor=one.pause_target.executor, expires_at=one.pause_target.expires_at,
         )
         for name, one in config.integrations.items()
         if one.chain == chain and one.pause_target is not None

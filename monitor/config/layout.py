@@ -179,6 +179,7 @@ class PauseTarget(Part, frozen=True, kw_only=True):
     function: Annotated[Question, Meta(description="pause(), or call data.")] = "0x8456cb59"
     sender: Address
     kind: Annotated[Literal["eoa", "safe"], Meta(description="Who calls: an account that pays itself, or a Safe.")] = "eoa"
+    executor: Annotated[Address | None, Meta(description="Who pays for a Safe's transaction; else any of its owners may.")] = None
     expires_at: Annotated[Instant | None, Meta(description="When the sender's right to pause ends.")] = None
 
 

@@ -8,8 +8,9 @@ from detectors.events import Position
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """What would be called: `function` (call data, 0x-hex) on `contract` by `sender`; `safe`: a Safe, whose owners pay and sign.
+    """What would be called: `function` (call data, 0x-hex) on `contract` by `sender`; `safe`: a Safe, whose owners sign.
 
+    A Safe's transaction is paid for by `executor`, or by any of its owners where none is named.
     `expires_at`: when the sender's right to pause ends (unix seconds), None for never.
     """
 
@@ -19,6 +20,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     function: str
     sender: str
     safe: bool = False
+    executor: str | None = None
     expires_at: float | None = None
 
 

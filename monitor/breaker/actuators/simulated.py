@@ -16,8 +16,14 @@ MARGIN = 1.25
 STUCK_AFTER = 3
 """Blocks after which a transaction of the sender that is still waiting stands in the way."""
 
-_PAUSED, _THRESHOLD = "0x5c975abb", "0xe75235b8"
-"""`paused()` of OpenZeppelin's Pausable, `getThreshold()` of a Safe."""
+SAFE_GAS, SIGNATURE_GAS = 60_000, 10_000
+"""What a Safe's `execTransaction` adds to the call at most, and for each signature it checks."""
+
+MOST_OWNERS = 32
+"""Owners of a Safe whose balances are looked at."""
+
+_PAUSED, _THRESHOLD, _OWNERS = "0x5c975abb", "0xe75235b8", "0xa0e67e2b"
+"""`paused()` of OpenZeppelin's Pausable, `getThreshold()` and `getOwners()` of a Safe."""
 
 
 class Caller(Protocol):
@@ -46,9 +52,9 @@ class Simulated:
         at = {"blockHash": head.position.id, "requireCanonical": True} if self.pinned else hex(head.position.height)
         checks = [self._window(head.at), await self._code(at), await self._call(at)]
         if self.target.safe:
-            checks.append(await self._safe(at))
+            checks += await self._safe(at, head)
         else:
-            checks += [await self._balance(at, head), await self._nonce(head)]
+            checks += [await self._balance(at, head, (self.target.sender,)), await self._nonce(head, self.target.sender)]
         return judged(self.target, head, tuple(checks))
 
     def _window(self, now: float) -> Check:
@@ -84,26 +90,28 @@ class Simulated:
         except (NodeError, ValueError):
             return False
 
-    async def _balance(self, at: object, head: Head) -> Check:
+    async def _balance(self, at: object, head: Head, payers: Sequence[str], more_gas: int = 0) -> Check:
+        """Can one of these pay for the call and so much gas more?"""
         target = self.target
         ask = {"from": target.sender, "to": target.contract, "data": target.function}
         try:
-            has = int(str(await self._ask("eth_getBalance", [target.sender, at])), 16)
-            gas = int(str(await self._ask("eth_estimateGas", [ask])), 16)
+            balances = [int(str(await self._ask("eth_getBalance", [payer, at])), 16) for payer in payers]
+            gas = more_gas + int(str(await self._ask("eth_estimateGas", [ask])), 16)
         except RpcRefused:
             return Check("balance", ok=True, told="what it would cost is not known while it reverts")
         except (NodeError, ValueError) as error:
             return Check("balance", ok=None, told=f"whether it can be paid for is unknown: {from_chain(str(error), 200)}")
         price = self.price() or 2 * (head.base_fee or 0)
-        needs = int(gas * price * MARGIN)
+        needs, has = int(gas * price * MARGIN), max(balances, default=0)
         if has >= max(needs, 1):
             return Check("balance", ok=True, told=f"{has} wei, {needs} needed")
-        return Check("balance", ok=False, told=f"{target.sender} has {has} wei, and {needs} are needed for {gas} gas")
+        who = payers[0] if len(payers) == 1 else f"the richest of {len(payers)} owners"
+        return Check("balance", ok=False, told=f"{who} has {has} wei, and {needs} are needed for {gas} gas")
 
-    async def _nonce(self, head: Head) -> Check:
+    async def _nonce(self, head: Head, sender: str) -> Check:
         try:
-            mined = int(str(await self._ask("eth_getTransactionCount", [self.target.sender, "latest"])), 16)
-            known = int(str(await self._ask("eth_getTransactionCount", [self.target.sender, "pending"])), 16)
+            mined = int(str(await self._ask("eth_getTransactionCount", [sender, "latest"])), 16)
+            known = int(str(await self._ask("eth_getTransactionCount", [sender, "pending"])), 16)
         except (NodeError, ValueError) as error:
             return Check("nonce", ok=None, told=f"the sender's nonce is unknown: {from_chain(str(error), 200)}")
         if known <= mined:
@@ -115,15 +123,35 @@ class Simulated:
         told = f"its transaction {mined} has been waiting for {blocks} blocks"
         return Check("nonce", ok=blocks < STUCK_AFTER, told=told)
 
-    async def _safe(self, at: object) -> Check:
+    async def _safe(self, at: object, head: Head) -> list[Check]:
+        """Has it owners enough to sign, and is there somebody to carry it out?"""
+        safe, executor = self.target.sender, self.target.executor
         try:
-            told = await self._ask("eth_call", [{"to": self.target.sender, "data": _THRESHOLD}, at])
-            owners = int(str(told), 16)
+            needed = int(str(await self._ask("eth_call", [{"to": safe, "data": _THRESHOLD}, at])), 16)
+            owners = _addresses(str(await self._ask("eth_call", [{"to": safe, "data": _OWNERS}, at])))
         except (RpcRefused, ValueError):
-            owners = 0
+            needed, owners = 0, []
         except NodeError as error:
-            return Check("safe", ok=None, told=f"whether the sender is a Safe is unknown: {error}")
-        return Check("safe", ok=owners > 0, told=f"{owners} must sign" if owners else f"{self.target.sender} is no Safe")
+            return [Check("safe", ok=None, told=f"whether the sender is a Safe is unknown: {error}")]
+        if not needed or not owners:
+            return [Check("safe", ok=False, told=f"{safe} is no Safe")]
+        told = f"{needed} of its {len(owners)} owners must sign"
+        checks = [Check("safe", ok=needed <= len(owners), told=told)]
+        payers = owners[:MOST_OWNERS] if executor is None else [executor]
+        checks.append(await self._balance(at, head, payers, SAFE_GAS + needed * SIGNATURE_GAS))
+        return checks if executor is None else [*checks, await self._nonce(head, executor)]
 
     async def _ask(self, method: str, params: Sequence[Any]) -> Any:  # noqa: ANN401 - JSON
         return await self.rpc.call(method, params, timeout=WITHIN)
+
+
+def _addresses(answer: str) -> list[str]:
+    """A list of addresses as the ABI writes it. Raises ValueError for anything else.
+
+    >>> _addresses("0x" + f"{32:064x}{1:064x}{0xab:064x}")
+    ['0x00000000000000000000000000000000000000ab']
+    """
+    words = [answer[at : at + 64] for at in range(2, len(answer), 64)]
+    if len(words) < 2 or int(words[0], 16) != 32 or int(words[1], 16) != len(words) - 2:
+        raise ValueError(f"no list of addresses: {answer[:100]!r}")
+    return [f"0x{int(word, 16) % 2**160:040x}" for word in words[2:]]

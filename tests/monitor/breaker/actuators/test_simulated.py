@@ -139,6 +139,37 @@ async def test_a_sender_that_is_said_to_be_a_safe_and_is_none_is_found_out() -> 
         assert failing(await stage.look(safe=True)) == {"safe": f"{GUARD} is no Safe"}
 
 
+SAFE, EXECUTOR = "0x" + "5a" * 20, "0x" + "ee" * 20
+OWNERS = ["0x" + digit * 40 for digit in "123"]
+
+
+def a_safe(needed: int, owners: list[str]) -> str:
+    """Code that answers `getThreshold()` and `getOwners()` as a Safe does, and nothing else."""
+    listed = bytes.fromhex(f"{32:064x}{len(owners):064x}" + "".join(owner[2:].rjust(64, "0") for owner in owners))
+    which = "5f3560e01c8063e75235b814601b5763a0e67e2b146024575f5ffd"  # by selector, else revert
+    threshold = f"5b60{needed:02x}5f5260205ff3"
+    every = f"5b61{len(listed):04x}60315f3961{len(listed):04x}5ff3"  # what follows the code, copied out
+    return "0x" + which + threshold + every + listed.hex()
+
+
+async def test_a_safe_needs_owners_enough_to_sign_and_somebody_who_can_pay() -> None:
+    async with staged() as stage:
+        await stage.node.call("anvil_setCode", [SAFE, a_safe(2, OWNERS)])
+        await stage.admin("grantRole", stage.role, SAFE)
+        poor = await stage.look(sender=SAFE, safe=True)
+        assert set(failing(poor)) == {"balance"}
+        assert "the richest of 3 owners has 0 wei" in poor.why
+        await stage.node.call("anvil_setBalance", [OWNERS[1], hex(10**18)])
+        found = await stage.look(sender=SAFE, safe=True)
+        assert (found.ready, {check.name: check.told for check in found.checks}["safe"]) == (True, "2 of its 3 owners must sign")
+        assert set(failing(await stage.look(sender=SAFE, safe=True, executor=EXECUTOR))) == {"balance"}
+        await stage.node.call("anvil_setBalance", [EXECUTOR, hex(10**18)])
+        named = await stage.look(sender=SAFE, safe=True, executor=EXECUTOR)
+        assert (named.ready, [check.name for check in named.checks][-1]) == (True, "nonce")
+        await stage.node.call("anvil_setCode", [SAFE, a_safe(4, OWNERS)])
+        assert failing(await stage.look(sender=SAFE, safe=True)) == {"safe": "4 of its 3 owners must sign"}
+
+
 async def test_a_node_that_is_gone_leaves_it_unknown_never_ready() -> None:
     async with staged() as stage:
         head = await stage.head()
