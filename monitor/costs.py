@@ -27,6 +27,15 @@ READS = {
 }  # fmt: skip
 """Reads of one state, without the assets of `holdings` and `accounts`, and of a Curve pool of two coins; a test holds them."""
 
+TOKENS = {PoolKind.UNISWAP_V2: 2, PoolKind.UNISWAP_V3: 2, PoolKind.CURVE: 2, PoolKind.ERC4626: 1}
+"""Tokens that are followed though none is listed: those that move there."""
+
+AGAIN = 1.0
+"""Simulations of a near transaction beside the first: after a block that may change its verdict, or its sender's earlier one."""
+
+ENVIRONMENTS = 2
+"""Other environments in which one that looks harmless is run."""
+
 EXIT_READS = {"eoa": 6, "safe": 3}
 """Reads of one look at an on-chain pause."""
 
@@ -34,11 +43,13 @@ EXIT_READS = {"eoa": 6, "safe": 3}
 class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     """Of one chain, as measured: transactions in a block, the share of them that call code, and of blocks that touch a contract.
 
-    `touched` None: not measured, so every block is taken to touch everything.
+    `near` are the transactions of a block that leave logs at watched contracts. `touched` None: not measured, so every block is
+    taken to touch everything.
     """
 
     transactions: float
     calls: float = 0.7
+    near: float = 0.0
     touched: Mapping[str, float] | None = None
 
 
@@ -95,7 +106,7 @@ def leading(
         Item("logs of blocks, and their proof", blocks * (1 + 1 / AUDITED)),
         Item("traces of blocks", blocks * traced),
         Item("state of what is watched", blocks * state),
-        *_pending(blocks, capabilities, traits, traffic),
+        *_pending(chain, capabilities, traits, traffic),
         Item("on-chain pauses", blocks * looks),
         Item("fees", blocks if chain.gas.enabled else 0.0),
         *_layer_two(traits),
@@ -130,7 +141,7 @@ def _traced(capabilities: Capabilities, traffic: Traffic) -> float:
 
 def _reads(contract: Contract) -> int:
     """Reads of one contract in a block that touches it: its state, then balances and supply for the context of verdicts."""
-    tokens = len(contract.assets)
+    tokens = max(len(contract.assets), TOKENS.get(contract.kind, 0))
     own = READS[contract.kind]
     if contract.kind in {PoolKind.HOLDINGS, PoolKind.ACCOUNTS}:
         own += tokens + len(contract.asks)
@@ -143,17 +154,23 @@ def _share(contract: Contract, traffic: Traffic) -> float:
     return touched + (1 - touched) / ROUND
 
 
-def _pending(blocks: float, capabilities: Capabilities, traits: Traits, traffic: Traffic) -> list[Item]:
+def _pending(chain: ChainConfig, capabilities: Capabilities, traits: Traits, traffic: Traffic) -> list[Item]:
+    blocks = DAY / chain.block_time
+    first = blocks * traffic.transactions * traffic.calls
     if traits.flashblocks:
-        return [
-            Item("the block being built", DAY / FLASH_EVERY),
-            Item("simulations", blocks * traffic.transactions * traffic.calls),
-        ]
+        return [Item("the block being built", DAY / FLASH_EVERY), Item("simulations", first)]
     if not capabilities.mempool:
         return []
     lookups = 0.0 if capabilities.full_pending else blocks * traffic.transactions
-    traces = blocks * traffic.transactions * traffic.calls if capabilities.trace_call else 0.0
-    return [Item("pending transactions by hash", lookups), Item("simulations of pending calls", traces)]
+    if not capabilities.trace_call:
+        return [Item("pending transactions by hash", lookups)]
+    near = blocks * traffic.near
+    other = min(near, chain.reruns.rate * DAY) * ENVIRONMENTS if chain.reruns.enabled else 0.0
+    return [
+        Item("pending transactions by hash", lookups),
+        Item("simulations of pending calls", first),
+        Item("second looks at those near what is watched", near * AGAIN + other),
+    ]
 
 
 def _layer_two(traits: Traits) -> list[Item]:

@@ -27,6 +27,7 @@ class _Block(msgspec.Struct):
 class _Log(msgspec.Struct, rename="camel"):
     address: Address
     block_number: Quantity
+    transaction_hash: str
 
 
 async def measured(rpc: Rpc, head: int, watched: Collection[str]) -> Traffic | None:
@@ -41,20 +42,25 @@ async def measured(rpc: Rpc, head: int, watched: Collection[str]) -> Traffic | N
         return None
     sent = [tx for block in told for tx in block.transactions]
     calls = sum(len(tx.input) > len("0x") for tx in sent) / len(sent) if sent else 0.7
-    return Traffic(transactions=len(sent) / len(told), calls=calls, touched=await _touched(rpc, head, watched))
+    near, touched = await _touched(rpc, head, watched)
+    return Traffic(transactions=len(sent) / len(told), calls=calls, near=near, touched=touched)
 
 
-async def _touched(rpc: Rpc, head: int, watched: Collection[str]) -> dict[str, float] | None:
-    """The share of blocks in which each watched contract left a log; None where the node does not look so far back."""
+async def _touched(rpc: Rpc, head: int, watched: Collection[str]) -> tuple[float, dict[str, float] | None]:
+    """Transactions in a block that leave logs at watched contracts, and the share of blocks in which each of these left one.
+
+    0 and None where the node does not look so far back.
+    """
     span = min(SPAN, head + 1)
     asked = {"address": sorted(watched), "fromBlock": hex(head - span + 1), "toBlock": hex(head)}
     if not watched:
-        return {}
+        return 0.0, {}
     try:
         found = await rpc.call("eth_getLogs", (asked,), timeout=WITHIN, type=list[_Log])
     except NodeError:
-        return None
+        return 0.0, None
     heights: dict[str, set[int]] = defaultdict(set)
     for entry in found:
         heights[entry.address.lower()].add(quantity(entry.block_number))
-    return {address: len(heights[address]) / span for address in watched}
+    near = len({entry.transaction_hash for entry in found}) / span
+    return near, {address: len(heights[address]) / span for address in watched}

@@ -10,7 +10,7 @@ from detectors.events import Position
 from monitor.chains.capabilities import Capabilities
 from monitor.chains.kinds import KINDS as CHAIN_KINDS
 from monitor.config import ChainConfig, Config, Contract, PoolKind, parse
-from monitor.costs import EXIT_READS, HEADS_EVERY, READS, Traffic, beside, leading
+from monitor.costs import AGAIN, ENVIRONMENTS, EXIT_READS, HEADS_EVERY, READS, Traffic, beside, leading
 from monitor.demo.anvil import Anvil
 from monitor.doctor import examine, told
 from monitor.feeds.heads import Heads
@@ -26,6 +26,7 @@ EVERYTHING = Capabilities(
     tags=True,
 )  # fmt: skip
 SECONDS = 4.0
+NODE = '{name: first, ws: "ws://127.0.0.1:1"}'
 
 
 def configured(rate: str = "", more: str = "") -> Config:
@@ -64,6 +65,19 @@ def test_a_quiet_contract_costs_a_tenth_of_a_busy_one_and_empty_blocks_no_trace(
     assert "traces of blocks" not in items[0]
     full = leading(chain(), EVERYTHING, CHAIN_KINDS["ethereum"], Traffic(transactions=200), [one], [], None)
     assert full.a_day > 2 * busy.a_day, "simulations are most of it"
+
+
+def test_what_is_near_is_looked_at_again_up_to_the_configured_rate() -> None:
+    def looks(near: float, more: str = "") -> float:
+        one = parse(f"version: 1\nchains: {{main: {{id: 'eip155:1', nodes: [{NODE}]{more}}}}}\n", "seawall.yaml", {}).chains[
+            "main"
+        ]
+        bill = leading(one, EVERYTHING, CHAIN_KINDS["ethereum"], Traffic(transactions=200, near=near), [], [], None)
+        return {item.what: item.calls for item in bill.items}["second looks at those near what is watched"]
+
+    assert looks(2.0) == pytest.approx(7200 * 2.0 * (AGAIN + ENVIRONMENTS))
+    assert looks(2.0, ", reruns: {enabled: false}") == pytest.approx(7200 * 2.0 * AGAIN)
+    assert looks(100.0) == pytest.approx(7200 * 100.0 * AGAIN + 4.0 * 86_400 * ENVIRONMENTS)
 
 
 def test_a_layer_two_has_no_mempool_and_a_plan_that_is_too_small_is_said() -> None:
