@@ -8,7 +8,7 @@ one place, not all.
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
 from detectors.events import Transaction
@@ -67,19 +67,17 @@ class Turns:
 
     async def take(self, kind: Kind) -> Transaction:
         """The next in turn of this kind; its sender has no other of that row until `done`. One waits a kind."""
-        while (tx := self._next(kind)) is None:
-            if self._more(kind):
-                await asyncio.sleep(0)
-                continue
+        while True:
             self._changed[kind].clear()
+            for tx in self._tries(kind):
+                if tx is not None:
+                    return tx
+                await asyncio.sleep(0)
             await self._changed[kind].wait()
-        return tx
 
     def take_now(self, kind: Kind) -> Transaction | None:
         """As `take`; None when nobody may go."""
-        while (tx := self._next(kind)) is None and self._more(kind):
-            pass
-        return tx
+        return next((tx for tx in self._tries(kind) if tx is not None), None)
 
     def waits(self, kind: Kind) -> bool:
         """Does anyone of this kind wait?"""
@@ -123,8 +121,12 @@ class Turns:
     def _of(self, kind: Kind) -> tuple[Row, ...]:
         return {Kind.NEAR: (self._near,), Kind.FAR: (self._far,), Kind.SLOW: (self._slow, self._last)}[kind]
 
-    def _more(self, kind: Kind) -> bool:
-        return any(self._free.get(row) for row in self._of(kind))
+    def _tries(self, kind: Kind) -> Iterator[Transaction | None]:
+        """One try after another while the next may bring somebody, a bounded piece of work each."""
+        while True:
+            yield self._next(kind)
+            if not any(self._free.get(row) for row in self._of(kind)):
+                return
 
     def _next(self, kind: Kind) -> Transaction | None:
         """Who goes next, among those who wait in the rows and the first few of the freed."""

@@ -9,9 +9,29 @@ from typing import ClassVar
 
 import msgspec
 
+from detectors.base import Finding
 from detectors.events import Committed, Position, Reverted, Stage
-from monitor.breaker.holds import Hold, stronger
+from monitor.breaker.holds import DETECTOR, Hold, stronger
 from monitor.breaker.machine import KEPT_FINDINGS, Breaker, Retraction
+
+
+class About(msgspec.Struct, frozen=True):
+    """Something to record about a finding that changed no flag: made when the finding was, by its detector."""
+
+    durable: ClassVar[bool] = True
+
+    integration: str
+    finding: Finding
+
+    @property
+    def at(self) -> float:
+        """Unix seconds."""
+        return self.finding.at
+
+    @property
+    def by(self) -> str:
+        """Whose finding."""
+        return DETECTOR + self.finding.detector
 
 
 class Staged(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,10 +5,9 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from detectors.base import Finding
 from detectors.events import Position
 from monitor.breaker.depths import Reorgs
-from monitor.breaker.evidence import Orphaned, Staged, with_orphans, with_stages, without
+from monitor.breaker.evidence import About, Orphaned, Staged, with_orphans, with_stages, without
 from monitor.breaker.holds import INTERNAL, Decision, Mode
 from monitor.breaker.machine import Breaker, Retraction, apply, with_findings
 from monitor.breaker.shadows import WouldPause, remembered
@@ -34,24 +33,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     bypass: float | None = None
 
 
-class Noted(msgspec.Struct, frozen=True):
+class Noted(About, frozen=True):
     """A finding that changed no flag, kept for corroboration, the page and the audit."""
 
     kind: ClassVar[str] = "finding"
-    durable: ClassVar[bool] = True
-
-    integration: str
-    finding: Finding
-
-    @property
-    def at(self) -> float:
-        """When it was made, unix seconds."""
-        return self.finding.at
-
-    @property
-    def by(self) -> str:
-        """Who made it."""
-        return f"detector:{self.finding.detector}"
 
 
 Note = Noted | Staged | Orphaned | Retraction | Sighting | WouldPause

@@ -7,10 +7,9 @@ nor helps another detector's statistics to a quorum.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar
 
-import msgspec
-
 from detectors.base import Basis, Finding
 from detectors.events import Stage
+from monitor.breaker.evidence import About
 from monitor.breaker.holds import UNMINED, Level, stronger
 from monitor.breaker.policy import Rules, tripping
 
@@ -18,7 +17,7 @@ KEPT = 64
 """Findings of shadowed detectors remembered per integration, so that each is told once a stage."""
 
 
-class WouldPause(msgspec.Struct, frozen=True, kw_only=True):
+class WouldPause(About, frozen=True, kw_only=True):
     """A finding that would have paused (or throttled: `level`) `integration`, had its detector been enforced.
 
     `seconds` of traffic it would have cost at least: the shortest pause of the policy and its probing, weighed by the share that
@@ -26,22 +25,9 @@ class WouldPause(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     kind: ClassVar[str] = "would_pause"
-    durable: ClassVar[bool] = True
 
-    integration: str
-    finding: Finding
     level: Level
     seconds: float
-
-    @property
-    def at(self) -> float:
-        """When it would have, unix seconds."""
-        return self.finding.at
-
-    @property
-    def by(self) -> str:
-        """Whose finding."""
-        return f"detector:{self.finding.detector}"
 
 
 def would_pause(
