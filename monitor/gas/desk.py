@@ -51,6 +51,9 @@ WARM_TIPS, MOST_TIPS = 40, 20
 
 NUMERIC = ("detectors.gas.forecast", "monitor.gas.arbitrum", "monitor.gas.history", "monitor.gas.live", "monitor.gas.refits")
 
+WHOLE = 4
+"""Times `gas.history`: the longest hole that is filled from the node."""
+
 READ_OF_LATE = 2
 """Newest of the blocks waiting at which ArbGasInfo is read: the fee of a child rests on its grandparent's backlog."""
 
@@ -244,7 +247,8 @@ class GasDesk:
         from monitor.gas.history import History  # noqa: PLC0415 - loaded in a thread before
 
         most = self._config.gas.history
-        count = most if last is None else min(block.position.height - last - 1, most)
+        # More is asked to keep a history whole than to begin one: a hole costs all that lies before it.
+        count = most if last is None else min(block.position.height - last - 1, most * WHOLE)
         history = History(self._rpc, self.chain, live.forecaster.features.clock.seconds)
         past: list[Header] = []
         if count and block.base_fee is not None:

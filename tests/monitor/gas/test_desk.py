@@ -57,6 +57,7 @@ async def test_a_cold_daemon_forecasts_at_once_says_why_it_is_degraded_and_goes_
     async with await Anvil.start() as node, HttpNode(node.http) as rpc:
         await rpc.call("anvil_mine", [hex(300), hex(12)])
         config = settings(tmp_path, node.ws, blind_after="60s")
+        config["chains"]["test"]["gas"] = {"history": 280}
         async with Daemon(tmp_path, config) as daemon:
             said = await told(daemon, "?cap=100&within=5")
             assert "nothing fitted yet" in said["degraded"]
@@ -80,11 +81,12 @@ async def test_a_cold_daemon_forecasts_at_once_says_why_it_is_degraded_and_goes_
             seen = other["degraded"].split(" headers")[0]
             await run_cli(daemon.read, other["block"]["number"])
             assert await daemon.stop() == 0
-        await rpc.call("anvil_mine", [hex(4), hex(12)])
+        await rpc.call("anvil_mine", [hex(40), hex(12)])
         async with Daemon(tmp_path, config) as daemon:
-            again = await told(daemon, after=other["block"]["number"])
+            again = await told(daemon, after=other["block"]["number"] + 39)
+            assert "hole" not in again["degraded"], "blocks of its absence are read"
             count = int(again["degraded"].split(" headers")[0].rpartition(" ")[2])
-            assert count >= int(seen.rpartition(" ")[2]), "features were not begun anew"
+            assert count >= int(seen.rpartition(" ")[2]) + 40, "features were not begun anew"
             async with daemon.http.get(f"{daemon.read}/metrics") as answer:
                 assert 'seawall_gas_next_fee_wrong_total{chain="eip155:31337"} 0.0' in await answer.text()
         assert "gas_resumed" in (tmp_path / "daemon.log").read_text()
