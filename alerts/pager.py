@@ -97,6 +97,8 @@ class Pager:
         if self._is_kept_back(notification):
             self._wait(notification.key, sequence)
             self._inhibition.take(notification)
+            if not self._inhibition.holds(notification.key):
+                self._untold.pop(notification.key, None)  # it has ended before anybody was to know: no next life need look at it
             self._on_kept_back(notification)
             return None
         if notification.kind is Kind.RECOVERED:
@@ -176,13 +178,14 @@ class Pager:
             await self.look(time.time())
 
     async def _fold(self, notification: Notification, sequence: int) -> Notification | None:
-        key = notification.key
+        key, known = notification.key, self._groups.open.get(notification.key)
         self._inhibition.forget(key)
         self._groups, told = fold(self._groups, notification, notification.at)
         self._changed.add(key)
         if told is None:
             return None
-        if self._storm.take(told, time.time()) is None:
+        ends = told.resolved and known is not None and not known.together  # whoever was told of it by itself waits for this
+        if not ends and self._storm.take(told, time.time()) is None:
             self._wait(key, sequence)
             if key in self._groups.open:
                 self._groups = self._groups.put(key, together=True)
