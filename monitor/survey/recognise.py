@@ -1,6 +1,6 @@
 """Recognising: what a contract is, by how it answers, and what speaks for it being what it says."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -23,6 +23,7 @@ UNRECOGNISED = (
 )
 
 ROLES = {"erc4626": "vault", "holdings": "contract"}
+PAUSED = "0x5c975abb"
 GET_PAIR, GET_POOL, FEE = "0xe6a43905", "0x1698ee82", "0xddca3f43"
 
 
@@ -55,15 +56,16 @@ async def recognise(rpc: Batcher, chain: str, address: str, at: Position) -> Fou
     if not code:
         return Found(address=address, notes=(f"no contract at this address on {chain} at block {at.height}: another chain?",))
     before = await proxy(look, address, code)
-    owner = named(await look.view(address, OWNER))
+    said, paused = await look.views([(address, OWNER), (address, PAUSED)])
+    owner, exits = named(said), _exits(paused)
     states = await _states(rpc, chain, address, at)
     kind, state = next(iter(states.items()), ("holdings", None))
     if state is None:
-        return await _plain(look, address, before, owner)
+        return await _plain(look, address, before, owner, exits)
     held = await tokens(look, [asset for asset in state.reserves if asset != NATIVE])
     also = [other for other in states if other != kind]
     notes = [f"it also answers as {' and '.join(also)}: a contract that is everything may be none of it"] if also else []
-    notes += await _doubts(look, kind, address, tuple(held))
+    notes += [*await _doubts(look, kind, address, tuple(held)), *exits]
     itself = (await tokens(look, [address]))[address] if kind == "erc4626" else None
     return Found(
         address=address, kind=kind, role=ROLES.get(kind, "pool"), assets=tuple(held.values()), itself=itself, proxy=before,
@@ -110,18 +112,27 @@ async def _stands_on_contracts(look: Look, address: str, state: PoolState) -> bo
     return all(codes.values()) and address not in assets and bool(state.reserves)
 
 
-async def _plain(look: Look, address: str, before: Proxy | None, owner: str | None) -> Found:
+async def _plain(look: Look, address: str, before: Proxy | None, owner: str | None, exits: Sequence[str]) -> Found:
     """A token, or something that can be watched only for what it holds."""
     if await is_token(look, address):
         itself = (await tokens(look, [address]))[address]
         note = "a token: what is watched is what its own contract holds, not who holds it"
         return Found(
-            address=address, kind="holdings", role="token", itself=itself, proxy=before, owner=owner, notes=(note,)
+            address=address, kind="holdings", role="token", itself=itself, proxy=before, owner=owner, notes=(note, *exits)
         )  # fmt: skip
     return Found(
         address=address, kind="holdings", role=ROLES["holdings"], proxy=before, owner=owner, unknown=True,
-        notes=(UNRECOGNISED,),
+        notes=(UNRECOGNISED, *exits),
     )  # fmt: skip
+
+
+def _exits(paused: str | None) -> tuple[str, ...]:
+    """What `paused()` answered: somebody may be able to pause it on the chain itself."""
+    said = number(paused) if paused is not None and len(paused) == len("0x") + 64 else None
+    if said not in {0, 1}:
+        return ()
+    state = "IS PAUSED now" if said else "is not paused now"
+    return (f"it can be paused on the chain, and {state}; if that is yours to do, name the call under pause_target",)
 
 
 async def _doubts(look: Look, kind: str, address: str, held: tuple[str, ...]) -> list[str]:

@@ -9,7 +9,7 @@ from eth_utils.crypto import keccak
 from detectors.events import Position
 from monitor.errors import NodeError
 from monitor.survey import Found, Wanted, proxies, reads, recognise, visit
-from monitor.survey.recognise import FEE, GET_PAIR, GET_POOL
+from monitor.survey.recognise import FEE, GET_PAIR, GET_POOL, PAUSED
 from tests.scenarios.solidity import artifact
 from tests.support.bytecode import CHAIN, HASHES
 from tests.support.fault_proxy import FaultProxy
@@ -17,6 +17,7 @@ from tests.support.street import (
     Street,
     by_beacon,
     minimal,
+    openzeppelin,
     street,
     that_answers_everything,
     that_answers_with,
@@ -27,7 +28,7 @@ from tests.support.street import (
 SELECTORS = {
     reads.OWNER: "owner()", reads.SYMBOL: "symbol()", reads.DECIMALS: "decimals()",
     proxies.BEACONS_IMPLEMENTATION: "implementation()", GET_PAIR: "getPair(address,address)",
-    GET_POOL: "getPool(address,address,uint24)", FEE: "fee()",
+    GET_POOL: "getPool(address,address,uint24)", FEE: "fee()", PAUSED: "paused()",
 }  # fmt: skip
 LESS_ONE = {
     proxies.IMPLEMENTATION: "eip1967.proxy.implementation", proxies.ADMIN: "eip1967.proxy.admin",
@@ -99,6 +100,18 @@ async def test_a_copy_of_a_pair_that_no_factory_made_is_said_to_be_one() -> None
         found = await look(here, copy)
     assert found.kind == "uniswap_v2"
     assert "does NOT know it" in found.notes[0]
+
+
+async def test_a_pause_on_the_chain_itself_is_pointed_out_with_its_state() -> None:
+    async with street() as here:
+        pausable = openzeppelin("ERC20PresetMinterPauser")
+        token = await here.wallet.deploy(here.owner, pausable, "Pausable", "PSB")
+        before = await look(here, token)
+        await here.wallet.do(here.owner, token, pausable.call("pause"))
+        after = await look(here, token)
+    assert "can be paused on the chain, and is not paused now" in before.notes[-1]
+    assert "IS PAUSED now" in after.notes[-1]
+    assert (before.role, before.itself and before.itself.symbol) == ("token", "PSB")
 
 
 async def test_what_is_no_contract_or_none_that_is_known_says_so() -> None:
