@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from playwright.async_api import Page, expect
 
 from monitor.demo.anvil import free_port
 from tests.support.browser import chromium
@@ -34,9 +35,11 @@ class Seen:
         exemplars: list[dict[str, Any]],
         pages: dict[str, int],
         shown: dict[str, float],
+        ordered: str,
     ) -> None:
         self.first, self.report, self.panels, self.alerts = first, report, panels, alerts
         self.series, self.exemplars, self.pages, self.shown = series, exemplars, pages, shown
+        self.ordered = ordered
 
 
 async def started(*options: str) -> asyncio.subprocess.Process:
@@ -99,11 +102,26 @@ async def watched(folder: Path) -> Seen:
             series = await prometheus.query('{__name__=~"seawall_.*"}')
             exemplars = [one for asked in WITH_EXEMPLARS for one in await prometheus.exemplars(substituted(asked))]
             firing = {found["metric"]["alertname"] for found in await prometheus.query('ALERTS{alertstate="firing"}')}
+            ordered = await paused_by_hand(page, first, "market-pool")
             pages = await statuses(first["url"], {one["labels"]["incident"] for one in exemplars})
-        return Seen(first, report, panels, firing, [one["metric"] for one in series], exemplars, pages, shown)
+        return Seen(first, report, panels, firing, [one["metric"] for one in series], exemplars, pages, shown, ordered)
     finally:
         show.send_signal(signal.SIGINT)
         await asyncio.wait_for(show.wait(), 20)
+
+
+async def paused_by_hand(page: Page, first: dict[str, Any], integration: str) -> str:
+    """Pause one from the admin listener's page; what its card says then."""
+    await page.goto(first["admin_url"])
+    await page.locator("#token").fill(first["token"])
+    await page.locator(f"#o-{integration}-pause").click()
+    await page.locator("#order-reason").fill("drill")
+    await page.locator("#order-typed").fill(integration)
+    await page.locator("#order-go").click()
+    await expect(page.locator("#done")).to_contain_text(f"{integration} is at pause")
+    card = page.locator(f"#i-{integration}.pause")
+    await expect(card).to_be_visible()
+    return str(await card.inner_text())
 
 
 async def statuses(url: str, incidents: set[str]) -> dict[str, int]:
@@ -128,6 +146,11 @@ def test_whoever_watches_the_page_sees_each_attack_before_its_block(seen: Seen) 
     for attack in seen.report["attacks"]:
         assert attack["sent_at"] < seen.shown[f"i-{attack['integration']}"] < attack["mined_at"]
     assert len(seen.shown) == 3, "what was attacked, and nothing else"
+
+
+def test_an_operator_pauses_from_the_page_what_nobody_attacked(seen: Seen) -> None:
+    assert "Do not use" in seen.ordered
+    assert "human:demo" in seen.ordered
 
 
 def test_nothing_honest_is_paused_and_nobody_was_blind(seen: Seen) -> None:

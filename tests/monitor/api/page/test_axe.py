@@ -93,6 +93,7 @@ async def looked_at(browser: Browser, doors: Doors, state: State, folder: Path) 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 async def test_nothing_serious_in_any_state_light_or_dark_on_a_desk_or_a_telephone(tmp_path: Path) -> None:
     found: dict[str, list[str]] = {}
     async with chromium() as browser:
