@@ -134,7 +134,8 @@ def _facts(story: Story, view: View) -> str:
     taken = acknowledged(story, view.known)
     who = "" if story.shadow else "Nobody has taken it up yet." if story.live else ""
     if taken is not None:
-        who = f"Acknowledged by {text(taken.by.removeprefix(HUMAN))}, {when(taken.at, view.now)}."
+        through = f" through {text(taken.via)}" if taken.via else ""
+        who = f"Acknowledged by {text(taken.by.removeprefix(HUMAN))}{through}, {when(taken.at, view.now)}."
     over_at = "" if until is None else f" to {when(until, view.now)}"
     return f'<p class="since">{shadow}{when(story.began, view.now)}{over_at}, {ran}. {who}</p>'
 

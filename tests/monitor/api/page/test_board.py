@@ -18,6 +18,7 @@ from monitor.breaker.holds import Decision, Level, Mode, State
 from monitor.breaker.machine import Breaker
 from monitor.breaker.shadows import WouldPause
 from monitor.breaker.sightings import Sighting
+from monitor.breaker.timing import Acknowledged
 from tests.monitor.api.conftest import Doors
 from tests.support.findings import CHAIN, finding
 
@@ -125,6 +126,15 @@ def test_shadow_says_what_it_would_have_done_and_that_nothing_was_turned() -> No
     assert "the flag was left alone" in page
     assert "once 1 min 40 s" in page, "how often and for how long"
     assert "What shadow would have done" not in render(view())
+
+
+def test_who_took_it_up_is_named_with_the_pager_they_did_it_in() -> None:
+    shown = view(opened("0x1"))
+    assert "Nobody has taken it up yet" in text(render(shown))
+    news = Acknowledged(incident="d1", integration="bank", at=1050.0, by="human:ana", note="looking", via="pager")
+    page = text(render(msgspec.structs.replace(shown, known=Known(lambda _: None, lambda _: news, shown.known.breaker))))
+    assert "Acknowledged by ana through pager" in page
+    assert "acknowledged somebody took it up: looking by human:ana" in page
 
 
 def test_the_exit_on_the_chain_is_shown_with_what_stands_in_its_way() -> None:
