@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import ClassVar
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from alerts.base import Channel, Kind, Notification, Sight
@@ -112,6 +112,9 @@ def heard(world: World, name: str) -> list[Notification]:
 
 
 @given(STEPS, st.sampled_from([1, 2, 50]))
+@example(["aave", "aave", "aave"], 1)  # its end waited in a storm that its beginning did not wait in
+@example(["aave", "compound", "aave", "crash"], 1)  # told with the next alert's books, and to nobody
+@example(["blind", "aave", "ada aave", "see"], 50)  # ended by a person, and told as standing afterwards
 @settings(max_examples=120, deadline=None)
 def test_what_stands_is_known_what_ended_has_ended_and_nothing_begins_twice(steps: list[str], calm: int) -> None:
     world = asyncio.run(lived(steps, calm))
@@ -131,6 +134,7 @@ def test_what_stands_is_known_what_ended_has_ended_and_nothing_begins_twice(step
 
 
 @given(STEPS)
+@example(["blind", "aave", "aave"])  # began and ended out of sight, and was told by the next life
 @settings(max_examples=40, deadline=None)
 def test_a_life_that_only_restarts_adds_nothing(steps: list[str]) -> None:
     def told_in(extra: list[str]) -> list[tuple[str, str]]:
