@@ -6,11 +6,17 @@ were taken anyway, so nothing waits for a trace.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Protocol, TypeVar
+
+import structlog
 
 from detectors.events import Event
 from detectors.execution import Execution
+from monitor import metrics
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 KEPT = 4096
@@ -50,6 +56,15 @@ class Way:
 
     def judged(self, event: Event, times: Times, findings: int, decided: Sequence[str], done: float) -> None:
         """It was judged within `times`, and what that `decided` (integrations) was in force at `done`. Only executions count."""
+        with _harmless():
+            self._judged(event, times, findings, decided, done)
+
+    def told(self, txs: Iterable[str | None], integration: str, times: Times) -> None:
+        """What was decided on these transactions at `times[0]` is owed to people, on disk, at `times[1]`."""
+        with _harmless():
+            self._told(txs, integration, times)
+
+    def _judged(self, event: Event, times: Times, findings: int, decided: Sequence[str], done: float) -> None:
         if not isinstance(event, Execution) or event.tx is None:
             return
         simulation = self._simulated.pop(event.tx, None)
@@ -65,8 +80,7 @@ class Way:
             self.writer.child(root, "decided", (times[1], done), {"seawall.integrations": ", ".join(decided)[:400]})
             _keep(self._decided, event.tx, root)
 
-    def told(self, txs: Iterable[str | None], integration: str, times: Times) -> None:
-        """What was decided on these transactions at `times[0]` is owed to people, on disk, at `times[1]`."""
+    def _told(self, txs: Iterable[str | None], integration: str, times: Times) -> None:
         for tx in dict.fromkeys(txs):
             if tx is not None and (root := self._decided.get(tx)) is not None:
                 self.writer.child(root, "told", times, {"seawall.integrations": integration})
@@ -89,6 +103,18 @@ def stop() -> None:
     if way is not None:
         way.writer.close()
     way = None
+
+
+@contextmanager
+def _harmless() -> Iterator[None]:
+    """A trace that cannot be written must not cost a verdict: it is told once, and nothing more is written."""
+    global way  # noqa: PLW0603 - as in `start`
+    try:
+        yield
+    except Exception:  # the one place that may decide: judging goes on without traces
+        way = None
+        metrics.PARTS_FAILED.labels("spans").inc()
+        log.exception("spans_failed")
 
 
 def exemplar(txs: Iterable[str | None]) -> dict[str, str]:

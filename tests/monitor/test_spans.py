@@ -16,6 +16,7 @@ from detectors.execution import Execution
 from monitor import spans
 from monitor.demo.attacks import launch
 from monitor.demo.scenery import REENTRANCY
+from monitor.metrics import PARTS_FAILED
 from monitor.otel import Otlp
 from monitor.spans import KEPT, Way
 from tests.support.daemon import Daemon, settings
@@ -78,6 +79,27 @@ def test_what_is_no_execution_has_no_way_and_what_is_remembered_is_bounded() -> 
     for number in range(2 * KEPT):
         way.simulated(f"0x{number:064x}", (1.0, 1.0))
     assert len(way._simulated) == KEPT
+
+
+class _Broken:
+    """A writer that fails."""
+
+    def root(self, name: str, *_: object) -> object:
+        raise OSError(name)
+
+    def child(self, _: object, name: str, *__: object) -> None:
+        raise OSError(name)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_a_trace_that_cannot_be_written_costs_no_verdict_and_is_told_once() -> None:
+    before = PARTS_FAILED.labels("spans")._value.get()
+    way = spans.start(_Broken(), 1.0)
+    way.judged(executed(), (1.0, 1.0), 0, (), 1.0)
+    assert spans.way is None
+    assert PARTS_FAILED.labels("spans")._value.get() == before + 1
 
 
 def test_nothing_is_loaded_while_nobody_asks_and_without_the_extra_asking_is_refused_in_words() -> None:
