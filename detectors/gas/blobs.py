@@ -46,6 +46,8 @@ class BlobHeader(msgspec.Struct, frozen=True):
     used: int
     base_fee: int
     child_at: int
+    number: int = 0
+    """The block's, for who takes headers back."""
 
 
 class _State(NamedTuple):
@@ -94,9 +96,9 @@ class BlobFees:
         self._state = self._come_true(before._replace(seen=before.seen + 1, demand=demand, last=header, log_fee=math.log(fee)))
         return fee
 
-    def rewind(self, headers: int) -> None:
-        """Forget the newest headers; more than are remembered: all that are."""
-        for _ in range(min(headers, len(self._marks))):
+    def rewind(self, number: int) -> None:
+        """Forget every header above `number`; where that is more than are remembered: all that are."""
+        while self._marks and self._state.last is not None and self._state.last.number > number:
             self._state = self._marks.pop()
 
     def answers(self, forecast: Forecast) -> dict[int, dict[float, int]]:

@@ -130,8 +130,7 @@ class Live:
     def reverted(self, height: int) -> bool:
         """Blocks from this height on are gone. False when that is deeper than can be taken back."""
         self._cut(height)
-        if self.header is not None:
-            self.blobs.rewind(self.header.number - height + 1)
+        self.blobs.rewind(height - 1)
         self.forecast, self._last = None, None
         return self.forecaster.rewind(height - 1)
 
@@ -214,7 +213,8 @@ class Live:
             return None
         child_at = block.timestamp + self.forecaster.features.clock.seconds
         try:
-            fee = self.blobs.observe(BlobHeader(block.excess_blob_gas, block.blob_gas_used, block.base_fee, child_at))
+            header = BlobHeader(block.excess_blob_gas, block.blob_gas_used, block.base_fee, child_at, block.position.height)
+            fee = self.blobs.observe(header)
             ahead = {n: {f"{q:g}": paid for q, paid in fees.items()} for n, fees in self.blobs.answers(forecast).items()}
         except ValueError:
             return None  # numbers that no header can hold: nothing is said of blobs

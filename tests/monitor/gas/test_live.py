@@ -21,7 +21,7 @@ CHAIN = headers(400)
 
 def followed(seen: Live, upto: int = 400, *, start: int = 0) -> Live:
     for header in CHAIN[start:upto]:
-        seen.block(block(header), SEEN_AT, model=model())
+        seen.block(block(header, excess_blob_gas=20 << 20, blob_gas_used=3 << 17), SEEN_AT, model=model())
     return seen
 
 
@@ -38,16 +38,20 @@ def test_the_next_fee_is_the_one_that_comes_every_time() -> None:
 
 def test_after_a_reorganisation_it_answers_as_if_the_other_branch_had_never_been() -> None:
     other = headers(420, seed=9, first=CHAIN[380].number)[:20]
-    torn = followed(live())
-    assert torn.reverted(CHAIN[380].number)
-    straight = followed(live(), 380)
+    blobbed = GasConfig(blobs=(BlobRules(start=0, target=3, most=6, fraction=3338477),))
+    torn = followed(live(blobbed), start=250)
+    assert torn.reverted(CHAIN[390].number)
+    assert torn.reverted(CHAIN[380].number), "told in two parts"
+    straight = followed(live(blobbed), 380, start=250)
     for header in other:
-        torn.block(block(header, "b"), SEEN_AT, model=model())
-        straight.block(block(header, "b"), SEEN_AT, model=model())
+        blobs = {"excess_blob_gas": 20 << 20, "blob_gas_used": 3 << 17}
+        torn.block(block(header, "b", **blobs), SEEN_AT, model=model())
+        straight.block(block(header, "b", **blobs), SEEN_AT, model=model())
     assert torn.outlook is not None
     assert straight.outlook is not None
-    assert (torn.outlook.ahead, torn.outlook.caps, torn.outlook.recent) == (
-        straight.outlook.ahead, straight.outlook.caps, straight.outlook.recent,
+    assert torn.outlook.blob_wei is not None
+    assert (torn.outlook.ahead, torn.outlook.caps, torn.outlook.recent, torn.outlook.blob_wei) == (
+        straight.outlook.ahead, straight.outlook.caps, straight.outlook.recent, straight.outlook.blob_wei,
     )  # fmt: skip
 
 
