@@ -29,7 +29,7 @@ async def once(daemon: Daemon, so: Any, within: float = 20.0) -> Status:  # noqa
 
 
 async def test_a_daemon_is_told_whole_and_its_numbers_follow_a_pause(tmp_path: Path) -> None:
-    async with await Anvil.start("--block-time", "1") as node, receiver(answers(503)) as down:
+    async with await Anvil.start("--block-time", "1") as node, receiver(*[answers(503)] * 50) as down:
         config = settings(tmp_path, node.ws)
         hook = {"channel": "webhook", "url": down.url, "secret": "${TOKEN}", "allow_private": True}
         config["alerts"] = {"otherwise": ["hook"], "receivers": {"hook": hook}}
