@@ -80,9 +80,14 @@ def overdue(groups: Groups, now: float, every: float) -> tuple[Groups, tuple[Inc
     due = {
         key: msgspec.structs.replace(one, at=now, again=one.again + 1)
         for key, one in groups.open.items()
-        if one.taken is None and one.last.severity is Severity.CRITICAL and not one.together and now - one.at >= every
+        if one.taken is None and _worth_repeating(one) and now - one.at >= every
     }
     return (Groups(groups.open | due), tuple(due.values())) if due else (groups, ())
+
+
+def _worth_repeating(one: Incident) -> bool:
+    """It is critical, and an incident that people were told of: a storm is many, each with its own life."""
+    return one.last.severity is Severity.CRITICAL and not one.together and one.last.kind is not Kind.STORM
 
 
 def _update(known: Incident | None, retraction: Notification) -> Notification:

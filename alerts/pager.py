@@ -170,7 +170,9 @@ class Pager:
             self._groups, due = overdue(self._groups, now, self._repeat)
             for incident in due:
                 self._changed.add(incident.last.key)
-                await self._submit(render.again(incident.last, incident.again, now))
+                again = self._storm.take(render.again(incident.last, incident.again, now), now)
+                if again is not None:
+                    await self._submit(again)
 
     async def _looks(self) -> None:
         while True:

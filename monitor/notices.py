@@ -161,6 +161,9 @@ class Notices:
     async def _tell(self) -> None:
         while True:
             item, sequence = await self._queue.get()
+            if lost := self._queue.take_lost():
+                log.error("notices_lost", lost=lost)
+                metrics.ALERTS.labels("notices", Outcome.DEAD).inc(lost)
             await self._item(item, sequence)
 
     async def _item(self, item: Item, sequence: int) -> None:

@@ -216,6 +216,21 @@ async def test_what_nobody_takes_up_is_told_again_until_somebody_does_or_it_ends
     assert "taken up by human:alice" in bodies[3]["data"]["title"]
 
 
+async def test_many_that_nobody_takes_up_are_repeated_as_any_storm_is_told() -> None:
+    box, now = MemoryOutbox(), time.time()
+    async with receiver() as hook:
+        async with running(one_channel(hook, box, calm=50)) as first:
+            for n in range(30):
+                await first.tell(msgspec.structs.replace(told(integration=f"pool-{n}", revision=n), at=now), n + 1)
+        second = one_channel(hook, box, calm=3, repeat=600.0)
+        await second.restore("")
+        async with running(second):
+            await second.look(now + 3600)
+            await second.look(now + 3606)
+    assert kinds(hook)[30:] == [*["breaker.opened"] * 3, "storm"]
+    assert json.loads(hook.received[-1].body)["data"]["alerts"] == 27
+
+
 async def test_what_has_grown_worse_is_no_longer_taken_up_and_a_receiver_is_not_told_its_own_reply() -> None:
     receipts: list[Receipt] = []
     async with receiver() as hook, running(pager(receipts, hook.url)) as paging:
@@ -232,7 +247,7 @@ async def test_what_has_grown_worse_is_no_longer_taken_up_and_a_receiver_is_not_
 
 async def test_a_storm_ends_with_a_word_and_its_incidents_are_not_repeated_one_by_one() -> None:
     now = time.time()
-    async with receiver() as hook, running(one_channel(hook, MemoryOutbox(), calm=1, repeat=1.0)) as paging:
+    async with receiver() as hook, running(one_channel(hook, MemoryOutbox(), calm=1)) as paging:
         for n in range(20):
             await paging.tell(msgspec.structs.replace(told(integration=f"pool-{n}", revision=n), at=now), n)
         await paging.look(now + 6)

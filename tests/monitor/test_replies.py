@@ -123,6 +123,8 @@ async def test_who_acknowledges_at_pagerduty_has_it_and_no_flag_changes(tmp_path
             assert flag["revision"] == paused["revision"], "an acknowledgement is no decision"
             assert await by(daemon) == "human:Ada Night (pd)"
             assert "taken up" in await explained(daemon)
+            async with daemon.http.get(f"{daemon.read}/") as page:
+                assert "Ada Night" in await page.text()
             assert "Ada Night (pd)" in await explained(daemon, "--journal", str(tmp_path / "journal.db"))
             assert await reply(daemon, "incident.resolved") == (200, {"outcome": "known"})
             assert await reply(daemon, "incident.unacknowledged") == (200, {"outcome": "given_back"})
