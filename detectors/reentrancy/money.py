@@ -7,7 +7,7 @@ return, to a party that gave nothing to anyone, speaks for itself; any other unk
 import msgspec
 
 from detectors.execution.holdings import with_holdings
-from detectors.execution.ledger import Ledger, flows
+from detectors.execution.ledger import ZERO, Ledger, flows
 from detectors.reentrancy.structure import Structure
 
 GAIN_SHARE = 0.001
@@ -28,8 +28,8 @@ class Stakes(msgspec.Struct, frozen=True, kw_only=True):
     """What was at stake. `counts`: the economic part of the score is earned. `share`: largest uncompensated outflow, or None.
 
     `why`: outflow (of the victim), gain or price (what U made), free (somebody, `loser`, lost for nothing), debit (a payment
-    whose entry in the books was overwritten), minted (twice, for nothing), paid (U was, while somebody waited), own (only its
-    own token was sold), none.
+    whose entry in the books was overwritten), minted (twice, for nothing), misled (who paid by torn books), paid (U was, while
+    somebody waited), own (only its own token was sold), none.
     """
 
     counts: bool
@@ -155,6 +155,14 @@ class Money:
             elif source == contract and target in self._ours:
                 taken[asset] = taken.get(asset, 0) + amount
         return any(taken.get(asset, 0) > amount for asset, amount in put.items())
+
+    def bleeds(self, consumers: tuple[str, ...]) -> float:
+        """The largest known share of a holding that left one of these, as far as no price from before makes up for it."""
+        return max((self.ledger.outflow_share(one, self.execution) or 0.0 for one in consumers), default=0.0)
+
+    def remade(self, first: int, end: int) -> bool:
+        """Were shares of anything made or burnt in the frames first..end-1?"""
+        return any(ZERO in (source, target) for _, source, target, _ in self.within(first, end).moves)
 
     def within(self, first: int, end: int) -> Ledger:
         """The flows of the frames first..end-1 alone."""

@@ -61,6 +61,7 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
     reread: bool
     since: int
     inner_wrote: bool
+    torn: bool = False
 
 
 class Touch(msgspec.Struct, frozen=True, gc=False):
@@ -74,11 +75,13 @@ class Touch(msgspec.Struct, frozen=True, gc=False):
 class Books:
     """What one waiting activation knows of its contract's state."""
 
-    __slots__ = ("inner_read", "inner_wrote", "own", "pre", "reread")
+    __slots__ = ("first", "inner_read", "inner_wrote", "own", "pre", "reread")
 
     def __init__(self) -> None:
         self.pre: dict[Key, int | None] = {}
         self.own: dict[Key, int | None] = {}
+        self.first: dict[Key, int] = {}
+        """When it first wrote something other than a lock."""
         self.reread: set[Key] = set()
         self.inner_read: dict[Key, Touch] = {}
         self.inner_wrote: dict[Key, Touch] = {}
@@ -242,6 +245,8 @@ class Ordered:
             if book is not None:
                 self._weigh(mine, book, key, value)
                 book.own[key] = value
+                if value is None or not self._locks(value):
+                    book.first.setdefault(key, self._clock)
         for outer in self.structure.outers.get(act, ()):
             self._books[outer].inner_wrote.setdefault(key, Touch(value, act, self._clock))
 
@@ -277,13 +282,18 @@ class Ordered:
     def _latch(self, book: Books, key: Key, seen: int | None, value: int | None) -> bool:
         """A lock being released: O had set it, the inner call saw it set and left it alone, O puts back what was there.
 
-        What a lock holds while it is set is a small number, or the address of whom it was opened for.
+        What a lock holds while it is set is a small number, or the address of whom it was opened for. It may share its slot with
+        other state that stands: then one byte alone changes, back to what it was (Uniswap V3 keeps its lock beside its price).
         """
         held = book.own.get(key)
         if held is None or value is None or seen != held or key in book.inner_wrote:
             return False
-        lock = held < LATCH or held in self._callers
-        return lock and value < LATCH and value == book.pre.get(key, 0)
+        before = book.pre.get(key, 0)
+        return (self._locks(held) and value < LATCH and value == before) or _byte_back(before, held, value)
+
+    def _locks(self, value: int) -> bool:
+        """May this be what a lock holds?"""
+        return value < LATCH or value in self._callers
 
     def _conflict(
         self, rule: str, outer: int, inner: Touch, book: Books, key: Key, *, read: int | None, written: int | None
@@ -303,6 +313,7 @@ class Ordered:
             reread=key in book.reread,
             since=inner.clock,
             inner_wrote=bool(book.inner_wrote),
+            torn=any(book.first.get(other, inner.clock) < seen.clock for other, seen in book.inner_read.items() if other != key),
         )
 
     def _refuse(self, act: int, step: Access) -> None:
@@ -314,6 +325,16 @@ class Ordered:
         key: Key = ("transient" if step.op == "tload" else "slot", step.slot)
         locked = any(key in self._books[outer].own for outer in self.structure.outers[act])
         self.refused[act] = locked and self.refused.get(act, True)
+
+
+def _byte_back(before: int | None, held: int, value: int) -> bool:
+    """Do two words differ in one byte only, a small number in both, which is now again what it was before?"""
+    changed = held ^ value
+    if before is None or not changed:
+        return False
+    shift = (changed.bit_length() - 1) // 8 * 8
+    old, now = held >> shift & 0xFF, value >> shift & 0xFF
+    return changed >> shift << shift == changed and old < LATCH and now < LATCH and now == before >> shift & 0xFF
 
 
 def _number(word: str | None) -> int | None:

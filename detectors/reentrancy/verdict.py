@@ -7,7 +7,7 @@ from detectors.execution.frames import CALL, CREATES, Frame, Log
 from detectors.execution.ledger import NATIVE, ZERO
 from detectors.execution.ledger import TRANSFER as MOVED
 from detectors.reentrancy.design import Design
-from detectors.reentrancy.money import Money, Stakes
+from detectors.reentrancy.money import OUTFLOW_SHARE, Money, Stakes
 from detectors.reentrancy.ordered import Conflict
 from detectors.reentrancy.structure import LOOKS, TRANSFER, TRANSFER_FROM, Structure, argument
 
@@ -101,6 +101,8 @@ class Scale:
                 stakes = msgspec.structs.replace(stakes, counts=True, why="debit")
             elif self._minted_twice(outer, inner) and self.money.costless(victims):
                 stakes = msgspec.structs.replace(stakes, counts=True, why="minted")
+            elif self._misled(seen, outer, branch) and (share := self.money.bleeds(victims[1:])) > OUTFLOW_SHARE:
+                stakes = msgspec.structs.replace(stakes, counts=True, why="misled", share=share)
         conflict, economics = CONFLICT if seen is not None else 0.0, ECONOMICS if stakes.counts else 0.0
         confidence, turns = structural + conflict + economics, self._turns(inner)
         if structural and seen is None and not stakes.counts and self._paid_inside(inner, fellow):
@@ -199,6 +201,16 @@ class Scale:
         if seen.rule != "R2" or seen.read is None or seen.left is None or seen.written is None:
             return False
         return seen.left < seen.read <= seen.written and seen.inner in self.payers
+
+    def _misled(self, seen: Conflict, outer: int, branch: int) -> bool:
+        """Did consumers look while the books were torn: some of them changed already, or shares made or burnt, the rest not?
+
+        What they were given for what they paid was then priced by a lie. A look at books of which nothing has changed yet (a
+        flash swap's reserves) shows what was true a moment ago, and is no sign of a loss.
+        """
+        if seen.inner_wrote:
+            return False
+        return seen.torn or self.money.remade(self.acts.entry[outer], self.acts.entry[branch])
 
     def _minted_twice(self, outer: int, inner: int) -> bool:
         """Did both calls of one contract mint something of its own for U or the outsider?"""

@@ -1,0 +1,88 @@
+"""Read-only re-entrancy: books that are half changed mislead whoever pays by them; books that are not changed yet do not."""
+
+from msgspec.structs import replace
+
+from detectors.base import Finding, Watch
+from detectors.execution import Context, Execution
+from detectors.reentrancy import Reentrancy
+from tests.support.cast import LENDER, POOL, THIEF, TOKEN, ZERO, attack
+from tests.support.executions import ETHER, Node, address, call, move, sload, sstore, static, transfer
+
+SHARES, HELD, OTHER_HELD, LOCK, PLEDGED = 0x700000, 0x710000, 0x720000, 0x0, 0x730000
+PRICE = "get_virtual_price()"
+
+
+def borrowed(*looks: Node, paid: int = 500 * ETHER, pledge: int = 900) -> Node:
+    """A lender asks the pool what a pledge is worth, and pays by that."""
+    asked = static(POOL, PRICE, *looks)
+    taken = call(address("shares"), "0x23b872dd", transfer(THIEF, LENDER, pledge), args=(THIEF, LENDER, pledge))
+    return call(LENDER, "borrow(uint256)", asked, sstore(PLEDGED, pledge), taken, move(TOKEN, LENDER, THIEF, paid))
+
+
+def judged(event: Execution) -> float:
+    """The strongest word on the lender. It held ten thousand, so that what it lost is known."""
+    known = replace(event, context=Context(balances={TOKEN: {LENDER: 10_000 * ETHER}}))
+    said = Reentrancy({"eip155:1": Watch()}).observe(known)
+    return max((f.confidence for f in said if isinstance(f, Finding) and LENDER in f.victims), default=0.0)
+
+
+def removed(inside: Node, *before: Node) -> Execution:
+    """Liquidity is removed; the caller is paid before the pool has written everything down."""
+    paid = call(THIEF, None, inside, value=100 * ETHER)
+    return attack(
+        call(POOL, "remove_liquidity(uint256)", sload(SHARES, 1000), sload(HELD, 800), *before, paid, sstore(HELD, 300))
+    )
+
+
+def test_a_lender_that_pays_by_half_changed_books_pauses() -> None:
+    """dForce, Sentiment, Sturdy: the shares are burnt already, the balances stand. What was pledged looks dear."""
+    look = borrowed(sload(SHARES, 500), sload(HELD, 800))
+    assert judged(removed(look, sstore(SHARES, 500))) >= 0.8
+
+
+def test_so_does_one_whose_shares_are_kept_by_another_contract() -> None:
+    """Balancer's: the pool burns the shares, the vault has the balances."""
+    burnt = call(address("shares"), "burn(address,uint256)", transfer(THIEF, ZERO, 500))
+    assert judged(removed(borrowed(sload(HELD, 800)), burnt)) >= 0.8
+
+
+def test_a_grain_that_it_paid_leaves_a_warning() -> None:
+    look = borrowed(sload(SHARES, 500), sload(HELD, 800), paid=ETHER)
+    assert 0.5 <= judged(removed(look, sstore(SHARES, 500))) < 0.8
+
+
+def test_a_lender_that_looks_at_a_pool_in_the_middle_of_a_flash_swap_sees_what_was_true_a_moment_ago() -> None:
+    """A leveraged position: bought on credit of the swap, financed by a loan, at reserves of which nothing has changed yet."""
+    lent = borrowed(sload(HELD, 800))
+    swap = call(
+        POOL, "swap(uint256)", sstore(LOCK, 0), sload(HELD, 800), call(THIEF, "back()", lent), sstore(HELD, 300), sstore(LOCK, 1)
+    )
+    assert judged(attack(swap)) < 0.8
+
+
+def test_a_lock_that_shares_its_slot_with_the_price_is_a_lock() -> None:
+    """Uniswap V3: the price is written before the callback, and after it only the lock beside it is opened again."""
+    price, unlocked = 0x1234_5678 << 64, 1 << 240
+    lent = borrowed(sload(HELD, price))
+    swap = call(
+        POOL,
+        "swap(uint256)",
+        sload(HELD, (price >> 1) | unlocked),
+        sstore(HELD, price),
+        call(THIEF, "back()", lent),
+        sstore(HELD, price | unlocked),
+    )
+    assert judged(attack(swap)) < 0.5
+
+
+def test_a_counter_beside_the_lock_that_moved_on_is_none() -> None:
+    price, unlocked = 0x1234_5678 << 64, 1 << 240
+    swap = call(
+        POOL,
+        "swap(uint256)",
+        sload(HELD, price | unlocked),
+        sstore(HELD, price),
+        call(THIEF, "back()", borrowed(sload(HELD, price))),
+        sstore(HELD, (price >> 1) | unlocked),
+    )
+    assert judged(attack(swap)) >= 0.5
