@@ -1,5 +1,7 @@
 """ArbGasInfo, the precompile that says what an Arbitrum chain owes: read at a block by its hash, believed within reason."""
 
+import msgspec
+
 from detectors.gas.arbitrum import Reading, Target
 from monitor.chains.base import BlockData
 from monitor.errors import NodeGarbled, RpcRefused
@@ -26,6 +28,7 @@ class ArbGasInfo:
         self._rpc = rpc
         self._chain = chain
         self._rules: Reading | None = None
+        self._listed = False
         self._until = -1
 
     def doubt(self) -> None:
@@ -38,11 +41,10 @@ class ArbGasInfo:
         if self._rules is None or not self._until - RULES_FOR <= number <= self._until:
             self._rules, self._until = await self._read_rules(block), number + RULES_FOR
         rules = self._rules
-        if len(rules.targets) == 1 and rules.targets[0].tolerance:
-            (legacy,) = rules.targets
-            (backlog,) = await self._numbers(block, BACKLOG, 1)
-            return Reading(rules.least_wei, (Target(legacy.speed, legacy.inertia, legacy.tolerance, backlog),))
-        return Reading(rules.least_wei, await self._constraints(block))
+        if self._listed:
+            return Reading(rules.least_wei, await self._constraints(block))
+        (backlog,) = await self._numbers(block, BACKLOG, 1)
+        return Reading(rules.least_wei, (msgspec.structs.replace(rules.targets[0], backlog=backlog),))
 
     async def _read_rules(self, block: BlockData) -> Reading:
         (least,) = await self._numbers(block, LEAST, 1)
@@ -50,7 +52,8 @@ class ArbGasInfo:
             targets = await self._constraints(block)
         except RpcRefused:
             targets = ()  # before ArbOS 50 there is no such question
-        if targets:
+        self._listed = bool(targets)
+        if self._listed:
             return Reading(least, targets)
         speed, _, _ = await self._numbers(block, ACCOUNTING, 3)
         (inertia,), (tolerance,) = await self._numbers(block, INERTIA, 1), await self._numbers(block, TOLERANCE, 1)

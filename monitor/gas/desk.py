@@ -129,7 +129,7 @@ class GasDesk:
         """Forecast until cancelled."""
         block = await self._first()
         await asyncio.to_thread(_load)
-        live, tail = self._begin(block)
+        live, tail = await asyncio.to_thread(self._begin, block)
         self._live = live
         refits = self._refits(live, tail)
         try:

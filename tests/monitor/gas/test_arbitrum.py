@@ -49,7 +49,11 @@ async def head(line: Rpc) -> BlockData:
     return (await Evm(line, chain=CHAIN).extent(within=5)).head
 
 
-@pytest.mark.parametrize("chain", [legacy(), listed()], ids=["before ArbOS 50", "since ArbOS 50"])
+@pytest.mark.parametrize(
+    "chain",
+    [legacy(), Nitro(10_000_000, [Owed(7_000_000, 102, 0)], listed=False), listed()],
+    ids=["before ArbOS 50", "with no tolerance", "since ArbOS 50"],
+)
 async def test_a_reading_is_what_the_chain_owed_after_that_very_block(chain: Nitro) -> None:
     async with await Anvil.start() as node, HttpNode(node.http) as rpc:
         await rpc.call("anvil_setCode", [ARB_GAS_INFO, chain.contract()])
