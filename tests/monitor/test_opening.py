@@ -1,7 +1,6 @@
 """A restart answers for its pauses before the rest of it is loaded; whoever asks anything else waits, and nobody reads run."""
 
 import asyncio
-import copy
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,7 +10,6 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
-import yaml
 
 from monitor.api.server import Listener, read_app
 from monitor.api.views import Sources
@@ -20,25 +18,31 @@ from monitor.breaker.flags import FlagBoard
 from monitor.breaker.fold import Fold
 from monitor.breaker.orders import Orders
 from monitor.breaker.people import Order
-from monitor.config import Config, load
+from monitor.config import Config, parse
 from monitor.errors import JournalError
 from monitor.journal.base import Outcome, Request
 from monitor.journal.reserve import Reserve
 from monitor.journal.sqlite import SqliteJournal
 from monitor.journal.thread import AsyncJournal
 from monitor.opening import Opening, modes_of, specs_of
-from tests.support.daemon import TOKEN, settings
 
 HEAVY = ("aiohttp", "numpy", "websockets", "structlog", "sentry_sdk", "web3", "statsmodels")
 
 
+CONFIG = """
+version: 1
+chains: {test: {id: "eip155:31337", nodes: [{name: none, ws: "ws://127.0.0.1:9"}]}}
+integrations:
+  pool: {chain: test, contracts: [{address: "0xb0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0", kind: holdings}], mode: enforce}
+  vault: {chain: test, contracts: [{address: "0xa0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0", kind: holdings}], mode: enforce}
+api: {read: "127.0.0.1:0", admin: "127.0.0.1:0"}
+journal: {path: PATH}
+"""
+
+
 def configured(folder: Path) -> Config:
     """Two integrations over a node that is not there."""
-    made = settings(folder, "ws://127.0.0.1:9")
-    made["integrations"]["pool"] = copy.deepcopy(made["integrations"]["vault"])
-    made["api"] |= {"read": "127.0.0.1:0", "admin": "127.0.0.1:0"}
-    (folder / "seawall.yaml").write_text(yaml.safe_dump(made))
-    return load(folder / "seawall.yaml", {"TOKEN": TOKEN})
+    return parse(CONFIG.replace("PATH", str(folder / "journal.db")), "test", {})
 
 
 async def asked(url: str, *questions: bytes) -> list[dict[str, Any]]:
