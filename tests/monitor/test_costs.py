@@ -25,7 +25,7 @@ EVERYTHING = Capabilities(
     mempool=True, full_pending=True, trace_call=True, trace_block=True, rows=True, js_call=True, js_transaction=True, pinned=True,
     tags=True,
 )  # fmt: skip
-SECONDS = 4.0
+SECONDS = 3.0
 NODE = '{name: first, ws: "ws://127.0.0.1:1"}'
 
 
@@ -98,7 +98,7 @@ async def test_the_estimate_is_what_a_real_daemon_asks(tmp_path: Path) -> None:
         config = settings(tmp_path, proxy.ws, watch=here.market.pair, kind="uniswap_v2")
         async with Daemon(tmp_path, config) as daemon:
             await daemon.until("run")
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(0.5)
             before = len(proxy.asked)
             await asyncio.sleep(SECONDS)
             asked = proxy.asked[before:]

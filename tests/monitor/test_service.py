@@ -13,7 +13,7 @@ from monitor.demo.anvil import Anvil
 from monitor.service import Service
 from tests.support.daemon import Daemon, settings
 
-ALLOWED = 0.8
+ALLOWED = 0.4
 """Seconds between two pings at most, as WatchdogSec= would say."""
 
 

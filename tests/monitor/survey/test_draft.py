@@ -2,7 +2,7 @@
 
 import msgspec
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.events import Position
@@ -46,6 +46,7 @@ def test_a_symbol_is_short_printable_and_on_one_line_whatever_its_bytes(raw: byt
     assert all(letter.isascii() and letter.isprintable() for letter in said)
 
 
+@settings(max_examples=40)
 @given(st.lists(founds, min_size=1, max_size=6, unique_by=lambda found: found.address))
 def test_any_draft_is_a_configuration_of_just_what_can_be_watched(found: list[Found]) -> None:
     made = draft(SETTING, found, PLACES)
