@@ -9,14 +9,13 @@ import asyncio
 import contextlib
 import itertools
 import time
-from typing import cast
+from typing import Protocol, cast
 
 import msgspec
 from aiohttp import HttpVersion11, web
 
 from monitor import metrics
 from monitor.api.hot import odd
-from monitor.breaker.flags import FlagBoard
 
 KEEPALIVE_SECONDS = 10.0
 A_TURN = 500
@@ -52,19 +51,30 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
-class Audience:
-    """Everybody who listens, and the one task that tells them. It runs while anybody is there."""
+class Source(Protocol):
+    """What is listened to: a `FlagBoard`, or whatever else changes. `version` is another one with every change."""
 
-    def __init__(self, board: FlagBoard) -> None:
-        self._board = board
+    @property
+    def version(self) -> str: ...  # noqa: D102 - the class says it
+
+    def subscribe(self) -> asyncio.Event: ...  # noqa: D102 - as FlagBoard's
+
+    def unsubscribe(self, changed: asyncio.Event) -> None: ...  # noqa: D102 - as FlagBoard's
+
+
+class Audience:
+    """Everybody who listens, and the one task that tells them. It runs while anybody is there. `name` is the metric's."""
+
+    def __init__(self, source: Source, name: str = "sse") -> None:
+        self._source = source
         self._seats: dict[asyncio.Transport, list[int]] = {}
         """Connection -> whether it takes chunks, and how often on end it was skipped."""
         self._teller: asyncio.Task[None] | None = None
-        self._size = metrics.STREAM_CLIENTS.labels("sse")
+        self._size = metrics.STREAM_CLIENTS.labels(name)
 
     def greeting(self) -> bytes:
         """What everybody is told first."""
-        return b"retry: 1000\n\n" + announcement(self._board.version)
+        return b"retry: 1000\n\n" + announcement(self._source.version)
 
     def join(self, transport: asyncio.Transport, *, chunked: bool) -> None:
         """From now on this connection is told."""
@@ -82,18 +92,18 @@ class Audience:
             self._teller = None
 
     async def _tell(self) -> None:
-        changed = self._board.subscribe()
+        changed = self._source.subscribe()
         try:
             while True:
                 event = b": here\n\n"
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(KEEPALIVE_SECONDS):
                         await changed.wait()
-                        event = announcement(self._board.version)
+                        event = announcement(self._source.version)
                 changed.clear()
                 await self._write(event)
         finally:
-            self._board.unsubscribe(changed)
+            self._source.unsubscribe(changed)
 
     async def _write(self, event: bytes) -> None:
         frames = (event, chunk(event))
@@ -140,7 +150,11 @@ AUDIENCE: web.AppKey[Audience] = web.AppKey("audience", Audience)
 
 async def stream(request: web.Request) -> web.StreamResponse:
     """Send the state's version at once and on every change; a comment every KEEPALIVE_SECONDS."""
-    audience = request.app[AUDIENCE]
+    return await listening(request, request.app[AUDIENCE])
+
+
+async def listening(request: web.Request, audience: Audience) -> web.StreamResponse:
+    """Keep a connection told until it ends."""
     response = web.StreamResponse(
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     )

@@ -34,11 +34,11 @@ JSON, HTML, SVG, TEXT, STREAM = "application/json", "text/html", "image/svg+xml"
 PAGE = (
     Route("GET", "/", page.home, media=HTML),
     Route("GET", "/board", page.board, media=HTML),
+    Route("GET", "/board/events", page.events, media=STREAM),
     Route("GET", "/board/fees", page.fee_tables, media=HTML),
     Route("GET", "/board/incidents/{id}", page.incident_board, media=HTML),
     Route("GET", "/incidents/{id}", page.incident, media=HTML),
     Route("GET", "/page/{name:.+}", page.asset, media="*/*"),
-    Route("GET", "/v1/events", live.stream, media=STREAM),
     Route("GET", "/v1/incidents/{id}/tree.svg", views.tree, media=SVG),
     Route("GET", "/v1/gas/{chain}", fees.chain, shapes.Forecast, query=Question, tagged=True),
 )
@@ -46,6 +46,7 @@ PAGE = (
 
 READ = (
     *PAGE,
+    Route("GET", "/v1/events", live.stream, media=STREAM),
     Route("GET", "/v1/flags", flags.read_all, shapes.Flags, tagged=True),
     Route("GET", "/v1/flags/{key:.+}", flags.read_one, (Flag, shapes.View), tagged=True),
     Route("GET", "/v1/keys", flags.keys, shapes.KeySet),

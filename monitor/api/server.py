@@ -14,6 +14,7 @@ from monitor.api.budgets import Budgets
 from monitor.api.documents import Documents
 from monitor.api.door import IDLE_FOR, Threshold
 from monitor.api.hot import HotFlags
+from monitor.api.page.news import News
 from monitor.api.problems import problems, same_origin
 from monitor.api.tokens import Tokens
 from monitor.breaker.flags import FlagBoard
@@ -44,7 +45,8 @@ def read_app(
     app[flags.BOARD], app[health.HEALTH], app[health.READY], app[views.SOURCES] = board, healthy, ready, sources
     app[fees.ORACLES], app[flags.DOCUMENTS], app[flagd.LEASE] = gas, documents or Documents(board), lease
     app[live.AUDIENCE] = live.Audience(board)
-    app[page.SCREEN] = page.Screen(board, sources)
+    screen = app[page.SCREEN] = page.Screen(board, sources)
+    app[page.AUDIENCE] = live.Audience(News(board, screen.state), "page")
     app.add_routes([route.defined() for route in (*routes.READ, routes.OPENAPI)])
     if status is not None:
         app[whole.STATUS] = status
@@ -62,7 +64,7 @@ def admin_app(
     app.add_routes([route.defined() for route in (*routes.ADMIN, routes.OPENAPI)])
     if face is not None:
         app[flags.BOARD], app[views.SOURCES], app[fees.ORACLES] = face[flags.BOARD], face[views.SOURCES], face[fees.ORACLES]
-        app[live.AUDIENCE] = face[live.AUDIENCE]
+        app[page.AUDIENCE] = face[page.AUDIENCE]
         app[page.SCREEN] = page.Screen(face[flags.BOARD], face[views.SOURCES], acting=True)
         app.add_routes([route.defined() for route in routes.PAGE])
     if heard is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from aiohttp import web
 
 from monitor.api.gas import ORACLES
+from monitor.api.live import Audience, listening
 from monitor.api.page import fees, incidents
 from monitor.api.page.board import render
 from monitor.api.page.story import Known, stories
@@ -38,7 +39,10 @@ HEADERS = {
 }
 
 MOMENT = 0.25
-"""Seconds for which the board is good once it is made, unless a flag changes: many browsers cost as much as one."""
+"""Seconds for which the board is good once it is made, unless something changes: many browsers cost as much as one."""
+
+LATELY = 64
+"""Newest decisions that are looked at for somebody who takes them up."""
 
 
 def _integrity(name: str) -> str:
@@ -56,7 +60,7 @@ class Screen:
         self._flags = flags
         self._sources = sources
         self.acting = acting
-        self._made: tuple[str, float, str] = ("", 0.0, "")
+        self._made: tuple[tuple[object, ...], float, str] = ((), 0.0, "")
 
     def view(self) -> View:
         """The daemon as it is now."""
@@ -70,14 +74,20 @@ class Screen:
         )  # fmt: skip
 
     def board(self) -> str:
-        """The board, made anew when a flag has changed or a moment has passed."""
+        """The board, made anew when what it shows has changed or a moment has passed."""
         self._flags.read()  # evaluates what is stale, so that the version is of now
-        now = time.monotonic()
-        version, at, text = self._made
-        if version != self._flags.version or now - at > MOMENT:
+        now, state = time.monotonic(), (self._flags.version, *self.state())
+        known, at, text = self._made
+        if state != known or now - at > MOMENT:
             text = render(self.view())
-            self._made = (self._flags.version, now, text)
+            self._made = (state, now, text)
         return text
+
+    def state(self) -> tuple[object, ...]:
+        """All that it shows besides flags, ages and fees: breakers, the newest decision, who took up which of the newest."""
+        made = list(self._sources.made())[-LATELY:]
+        taken_up = (self._sources.taken_up(one.decision.id) for one in made)
+        return (*self._sources.breakers().values(), *made[-1:], *taken_up, *self._sources.would())
 
     def incident(self, wanted: str) -> str | None:
         """One incident, by the id of any of its decisions or findings; None when it is not among the newest."""
@@ -93,6 +103,7 @@ class Screen:
 
 
 SCREEN: web.AppKey[Screen] = web.AppKey("screen", Screen)
+AUDIENCE: web.AppKey[Audience] = web.AppKey("page_audience", Audience)
 
 
 async def home(request: web.Request) -> web.Response:
@@ -118,6 +129,11 @@ async def incident_board(request: web.Request) -> web.Response:
     wanted = request.match_info["id"]
     shown = request.app[SCREEN].incident(wanted)
     return _unknown(wanted) if shown is None else _html(shown)
+
+
+async def events(request: web.Request) -> web.StreamResponse:
+    """`GET /board/events`: "fetch again", on every change of a flag and of whatever else the page tells."""
+    return await listening(request, request.app[AUDIENCE])
 
 
 async def fee_tables(request: web.Request) -> web.Response:

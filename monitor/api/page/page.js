@@ -79,7 +79,7 @@ function tell() {
 }
 
 tell();
-const stream = new EventSource("/v1/events");
+const stream = new EventSource("/board/events");
 stream.addEventListener("message", refresh);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
 document.addEventListener("seawall:refresh", refresh);

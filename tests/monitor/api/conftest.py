@@ -45,6 +45,12 @@ class Doors:
         url = f"{self.admin.url}/v1/integrations/{integration}/pause"
         return await self.http.post(url, json={"reason": reason}, headers={"Authorization": f"Bearer {token}"})
 
+    async def acknowledge(self, token: str = SECRET) -> None:
+        """Take up the newest incident."""
+        url = f"{self.admin.url}/v1/incidents/{self.desk.made[-1].decision.id}/acknowledge"
+        async with self.http.post(url, json={}, headers={"Authorization": f"Bearer {token}"}) as answer:
+            assert answer.status == 200
+
     async def resume(self, revision: int | None = None, token: str = SECRET) -> aiohttp.ClientResponse:
         """Order a resume."""
         headers = {"Authorization": f"Bearer {token}"} | ({"If-Match": f'"{revision}"'} if revision is not None else {})

@@ -57,6 +57,8 @@ async def test_the_change_stream_brings_a_flip_and_whoever_reads_is_not_disturbe
         await expect(page).to_have_title("■ 2 of 3 integrations paused · Seawall")
         await expect(page.locator("#news")).to_contain_text("2 of 3 integrations paused")
         assert await page.locator("#live .incident").count() == 2
+        await doors.acknowledge()
+        await expect(page.locator("#live")).to_contain_text("Acknowledged by ops")
         older = page.locator("#live .incident").nth(1)
         await expect(older.locator("details").first).not_to_have_attribute("open", "")
         assert await page.evaluate("document.activeElement.localName") == "summary"
