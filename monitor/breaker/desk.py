@@ -27,7 +27,6 @@ log = structlog.get_logger()
 
 KEPT_DECISIONS = 500
 KEPT_WOULD = 64
-KEPT_WOULD = 64
 APPEND_WITHIN = 5.0
 _STATES = tuple(State)
 
@@ -53,8 +52,6 @@ class Desk:
         self.journal = journal
         self.told = told
         self.made: deque[Made] = deque(maxlen=KEPT_DECISIONS)
-        self.would: deque[WouldPause] = deque(maxlen=KEPT_WOULD)
-        """What detectors in shadow would have paused, newest last."""
         self.would: deque[WouldPause] = deque(maxlen=KEPT_WOULD)
         """What detectors in shadow would have paused, newest last."""
         self.owed: list[Decision] = []
@@ -279,8 +276,6 @@ class Desk:
             log.exception("journal.illegal", sequence=record.sequence, error=str(error))
             self.fold.head = record.sequence
             return None
-        if record.kind == WouldPause.kind:
-            self.would.append(record.read(WouldPause))
         if record.kind == WouldPause.kind:
             self.would.append(record.read(WouldPause))
         if record.kind == Acknowledged.kind:
