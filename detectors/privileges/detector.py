@@ -7,12 +7,12 @@ from detectors._math.undo import Map
 from detectors.base import NOTHING, Detector, Finding, Registry, Want, Watch
 from detectors.events import Block, Committed, Event, PoolState, Price, Reverted
 from detectors.execution.books import MINED, Books, attend, counts, known
-from detectors.execution.frames import Execution
-from detectors.execution.ledger import Ledger, flows, kept_at_home
+from detectors.execution.frames import Execution, Log
+from detectors.execution.ledger import TRANSFER, ZERO, Ledger, flows, kept_at_home
 from detectors.execution.outflow import Known, outflows
 from detectors.execution.parties import cluster
 from detectors.privileges.changes import Change, borrows, changes
-from detectors.privileges.house import Pulled, minted_free, paper, pulled
+from detectors.privileges.house import Paper, Pulled, minted_free, paper, pulled
 
 DAY, HOUR = 86_400.0, 3_600.0
 INSIDE, OUTSIDE = 0.01, 0.10
@@ -27,6 +27,9 @@ PULLED, MOVED = 0.7, 0.3
 
 REMEMBERED = 512
 """Mints, and pulls, remembered per chain; beyond, the oldest half is forgotten."""
+
+TAKERS = 16
+"""Who ended with most of some paper is looked at, where no pool is known: an attacker can pay anybody."""
 
 EXACT = 1 << 53
 
@@ -115,13 +118,14 @@ class Privileges(Detector):
         now = keys.now(event) if keys is not None else event.at
         new = [change for change in changes(event, now) if self._concerns(watch, keys, change.contract)]
         found = [self._changed(event, watch, change) for change in new if watch.watches(change.contract)]
-        if keys is not None:
-            if event.stage in MINED and event.position is not None:
-                for change in new:
-                    if change not in keys.changed.get(change.contract, ()):  # a second look may see more than the first
-                        _remember(keys, change)
-            if keys.held:
-                found += self._money(event, keys, watch, new, now)
+        if keys is not None and event.stage in MINED and event.position is not None:
+            for change in new:
+                if change not in keys.changed.get(change.contract, ()):  # a second look may see more than the first
+                    _remember(keys, change)
+        if keys is not None and keys.held:
+            found += self._money(event, keys, watch, new, now)
+        else:
+            found += self._dumped(event, watch)
         return found
 
     @staticmethod
@@ -208,7 +212,21 @@ class Privileges(Detector):
         fresh = dict(made)
         for token in past.holding.reserves if past.holding is not None else ():
             fresh[token] = fresh.get(token, 0) + sum(_made(keys, member, token, now) for member in party)
-        sold = paper(ledger, past, gain, fresh)
+        yield from self._paper(event, watch, paper(ledger, past, gain, fresh))
+
+    def _dumped(self, event: Execution, watch: Watch) -> Iterator[Finding]:
+        """Where no pool is read at each block: paper made and sold in one transaction, to whose balances its own trace shows."""
+        if not event.context.balances or not any(step.__class__ is Log and _mints(step) for step in event.steps):
+            return
+        ledger, party = flows(event), cluster(event, watch)
+        gain = ledger.party_gain(party)
+        made = minted_free(ledger, party, gain)
+        for token in sorted(made):
+            takers = ledger.gainers(token)
+            for pool in sorted(takers.keys() - party, key=lambda who: (-takers[who], who))[:TAKERS]:
+                yield from self._paper(event, watch, paper(ledger, known(event, None, pool), gain, made))
+
+    def _paper(self, event: Execution, watch: Watch, sold: Paper | None) -> Iterator[Finding]:
         if sold is not None and sold.share >= 0.4 * self.paper_share:
             score = min(MOST, 0.8 + 0.15 * sold.share) if sold.share >= self.paper_share else 0.6
             yield self._find(
@@ -271,6 +289,10 @@ def _remember(keys: Keys, change: Change) -> None:
     for key in [key for key in keys.gone if key[0] == change.contract]:
         del keys.gone[key]
     _halve(keys.changed, lambda key: keys.changed[key][-1].at)
+
+
+def _mints(log: Log) -> bool:
+    return len(log.topics) == 3 and log.topics[0] == TRANSFER and log.topics[1].endswith(ZERO[2:])
 
 
 def _note(keys: Keys, party: frozenset[str], made: Mapping[str, int], now: float) -> None:

@@ -5,7 +5,7 @@ from eth_utils.crypto import keccak
 from msgspec.structs import replace
 
 from detectors.base import Finding, Watch
-from detectors.execution import Execution
+from detectors.execution import Context, Execution
 from detectors.execution.ledger import TRANSFER, ZERO
 from detectors.privileges import Privileges
 from detectors.privileges.changes import SIGNS, SLOTS
@@ -44,7 +44,7 @@ def told(made: Privileges, *deeds: Execution) -> list[Finding]:
     for deed in deeds:
         if deed.position is not None:
             made.observe(block(deed.position.height))
-        found += made.observe(deed)
+        found += [said for said in made.observe(deed) if isinstance(said, Finding)]
     return found
 
 
@@ -117,6 +117,19 @@ def test_paper_sold_for_money_pauses(*, apart: bool) -> None:
         deeds = [at(2, sale(THIEF, MILLION, MILLION // 2, minted(THIEF, MILLION)))]
     (made,) = told(guard(), *deeds)
     assert (made.kind, made.subject, made.confidence >= 0.8) == ("paper", PAIR, True)
+
+
+def test_paper_made_and_sold_at_once_pauses_by_its_own_trace_where_no_pool_is_read() -> None:
+    """A recorded trace: what the pool held is only what its token said."""
+    alone = Privileges({CHAIN: Watch(watched=frozenset({PAIR}))})
+    held = Context(balances={DOLLAR: {PAIR: MILLION}, COIN: {PAIR: MILLION}})
+
+    def judged(deed: Execution) -> list[tuple[str, str]]:
+        return [(f.kind, f.subject) for f in alone.observe(replace(deed, context=held)) if isinstance(f, Finding)]
+
+    assert judged(sale(THIEF, MILLION, MILLION // 2, minted(THIEF, MILLION))) == [("paper", PAIR)]
+    assert judged(sale(THIEF, MILLION, MILLION // 2)) == []
+    assert judged(sale(THIEF, MILLION, MILLION // 50, minted(THIEF, MILLION))) == [], "a reward sold is a trade"
 
 
 def test_what_was_paid_for_when_it_was_minted_and_what_was_held_before_is_no_paper() -> None:
