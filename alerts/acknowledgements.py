@@ -1,6 +1,7 @@
 """What people do with an incident at PagerDuty, as its V3 webhooks tell it: believed only with a signature. Pure.
 
-https://developer.pagerduty.com/docs/webhooks-overview; the signature is an HMAC of the whole body, several while keys change.
+https://developer.pagerduty.com/docs/webhooks-overview; the signature is an HMAC of the whole body, several while keys change. A
+service that groups alerts leaves `incident_key` empty (https://github.com/PagerDuty/pdpyras/issues/44): the title says it then.
 """
 
 import hashlib
@@ -28,6 +29,7 @@ class _Agent(msgspec.Struct):
 
 class _Incident(msgspec.Struct):
     incident_key: str | None = None
+    title: str = ""
 
 
 class _Event(msgspec.Struct):
@@ -63,11 +65,12 @@ def _said(event: _Event) -> Reply | None:
     note = (_TAKEN_UP | _GIVEN_BACK).get(event.event_type)
     if note is None:
         return None
-    key = msgspec.json.decode(event.data, type=_Incident).incident_key or ""
-    if not key.startswith(KEY):
+    incident = msgspec.json.decode(event.data, type=_Incident)
+    key = incident.incident_key or ""
+    if not key.startswith(KEY) and (key or not incident.title):
         return None
     who = plain(event.agent.summary, 100) if event.agent is not None else ""
     return Reply(
         key=key.removeprefix(KEY), taken_up=event.event_type in _TAKEN_UP, by=who or "somebody",
-        at=event.occurred_at.timestamp(), note=note,
+        at=event.occurred_at.timestamp(), note=note, title="" if key else incident.title,
     )  # fmt: skip

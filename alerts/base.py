@@ -147,7 +147,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """What a receiver says of the incident it knows as `key`: `by` has taken it up, or (not `taken_up`) nobody has it any more.
 
-    `at`: unix seconds, by the receiver's clock. `note` is for people.
+    `at`: unix seconds, by the receiver's clock. `note` is for people. Where it says no key (empty), it says the `title` it shows.
     """
 
     key: str
@@ -155,6 +155,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     at: float
     note: str = ""
+    title: str = ""
 
 
 class ForgedError(Exception):

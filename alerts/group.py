@@ -18,7 +18,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     """An open incident: what was last told of it and when, how many notifications it swallowed since, who has taken it up.
 
     `again` is how often it was repeated, `together` whether it was only told among others in a storm; `heard` is when it was last
-    taken up or given back (unix seconds).
+    taken up or given back (unix seconds). `title` is what it was first called.
     """
 
     last: Notification
@@ -28,6 +28,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     again: int = 0
     together: bool = False
     heard: float = 0.0
+    title: str = ""
 
 
 class Groups(msgspec.Struct, frozen=True):
@@ -58,7 +59,7 @@ def fold(groups: Groups, notification: Notification, now: float) -> tuple[Groups
     if known is None:
         if notification.resolved:
             return Groups(kept), None if _idle(notification) else notification
-        return Groups(kept | {notification.key: Incident(last=notification, at=now)}), notification
+        return Groups(kept | {notification.key: Incident(last=notification, at=now, title=notification.title)}), notification
     told = _joined(known.last, notification)
     if notification.resolved:
         del kept[notification.key]
@@ -67,9 +68,9 @@ def fold(groups: Groups, notification: Notification, now: float) -> tuple[Groups
         quiet = msgspec.structs.replace(known, swallowed=known.swallowed + 1)
         return Groups(kept | {notification.key: quiet}), None
     worse = RANK[told.severity] > RANK[known.last.severity]  # who took up the lesser thing has not seen this
-    return Groups(
-        kept | {notification.key: Incident(last=told, at=now, taken=None if worse else known.taken, heard=known.heard)}
-    ), told
+    taken = None if worse else known.taken
+    news = Incident(last=told, at=now, taken=taken, heard=known.heard, title=known.title)
+    return Groups(kept | {notification.key: news}), told
 
 
 def overdue(groups: Groups, now: float, every: float) -> tuple[Groups, tuple[Incident, ...]]:

@@ -114,6 +114,10 @@ class Pager:
         """The open incident of this key."""
         return self._groups.open.get(key)
 
+    def titled(self, title: str) -> str:
+        """The key of the open incident that was first, or is now, called this; empty when none is."""
+        return next((key for key, one in self._groups.open.items() if title in (one.title, one.last.title)), "")
+
     def opened(self, prefix: str) -> dict[str, Incident]:
         """The open incidents whose keys begin so, by the rest of the key."""
         return {key.removeprefix(prefix): one for key, one in self._groups.open.items() if key.startswith(prefix)}

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 
+import msgspec
 import structlog
 from aiohttp import web
 
@@ -63,6 +64,8 @@ class Replies:
 
     async def take(self, receiver: str, reply: Reply) -> Outcome:
         """Record it, unless it is old or nothing new. Raises JournalError."""
+        if not reply.key:
+            reply = msgspec.structs.replace(reply, key=self.pager.titled(reply.title))
         outcome = self._judged(receiver, reply)
         if outcome in {Outcome.TAKEN_UP, Outcome.GIVEN_BACK}:
             try:

@@ -35,6 +35,14 @@ def test_what_people_do_there_is_a_taking_up_or_a_giving_back(kind: str, *, take
     assert got.taken_up is taken_up
 
 
+def test_a_service_that_groups_alerts_says_no_key_but_the_title() -> None:
+    got = said(posted("incident.acknowledged", key=None, title="vault PAUSED: drained"))
+    assert got == Reply(key="", taken_up=True, by="Ada Night", at=1_767_323_045.25, title="vault PAUSED: drained")
+    keyed = said(posted("incident.acknowledged", title="vault PAUSED: drained"))
+    assert keyed is not None
+    assert keyed.title == "", "a key says it better"
+
+
 @pytest.mark.parametrize("body", [
     posted("pagey.ping", data={"type": "ping", "message": "Hello from your friend Pagey!"}), posted("incident.annotated"),
     posted("incident.acknowledged", data={"incident_key": "somebody/elses"}), posted("incident.acknowledged", data={}),

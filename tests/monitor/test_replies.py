@@ -132,11 +132,17 @@ async def test_who_acknowledges_at_pagerduty_has_it_and_no_flag_changes(tmp_path
             assert await reply(daemon, "incident.resolved") == (200, {"outcome": "taken_up"})
             await heard(hook, 4)
             assert await reply(daemon, "incident.unacknowledged") == (200, {"outcome": "given_back"})
+            summary = pager.received[0].json()["payload"]["summary"]  # type: ignore[index]
+            grouped = posted("incident.acknowledged", at=datetime.now(UTC).isoformat(), key=None, title=summary)
+            assert await reply(daemon, "", body=grouped) == (200, {"outcome": "taken_up"})
+            strange = posted("incident.acknowledged", at=datetime.now(UTC).isoformat(), key=None, title="vault: disk full")
+            assert await reply(daemon, "", body=strange) == (200, {"outcome": "late"})
+            assert await reply(daemon, "incident.unacknowledged") == (200, {"outcome": "given_back"})
             await taken_here(daemon)
             await pager.wait_for(2)
-            await heard(hook, 6)
+            await heard(hook, 8)
             assert (await daemon.until("pause"))["revision"] == paused["revision"], "what is resolved there stays held here"
-    assert kinds(hook) == ["breaker.forced", *["incident.acknowledged", "incident.unacknowledged"] * 2, "incident.acknowledged"]
+    assert kinds(hook) == ["breaker.forced", *["incident.acknowledged", "incident.unacknowledged"] * 3, "incident.acknowledged"]
     actions = [got.json()["event_action"] for got in pager.received]  # type: ignore[index]
     assert actions == ["trigger", "acknowledge"], "nobody is told what they said themselves"
 

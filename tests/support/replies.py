@@ -9,13 +9,15 @@ import msgspec
 OURS = "seawall/breaker/vault"
 
 
-def posted(kind: str, at: str = "2026-01-02T03:04:05.250Z", key: str = OURS, data: dict[str, Any] | None = None) -> bytes:
+def posted(
+    kind: str, at: str = "2026-01-02T03:04:05.250Z", key: str | None = OURS, data: dict[str, Any] | None = None, title: str = "?"
+) -> bytes:
     """The body of a V3 webhook: https://developer.pagerduty.com/docs/webhooks-overview#webhook-payload."""
     service = {"id": "PIJ90N7", "type": "service_reference", "summary": "Payments", "html_url": "https://acme.pagerduty.com/s/1"}
     incident = {
         "id": "PT4KHLK", "type": "incident", "self": "https://api.pagerduty.com/incidents/PT4KHLK", "number": 1234,
         "html_url": "https://acme.pagerduty.com/incidents/PT4KHLK", "status": kind.rpartition(".")[2], "incident_key": key,
-        "created_at": "2026-01-02T03:00:00Z", "title": "vault PAUSED", "service": service, "assignees": [], "urgency": "high",
+        "created_at": "2026-01-02T03:00:00Z", "title": title, "service": service, "assignees": [], "urgency": "high",
     }  # fmt: skip
     agent = {"id": "PXPGF42", "type": "user_reference", "summary": "Ada Night", "html_url": "https://acme.pagerduty.com/users/1"}
     event = {
