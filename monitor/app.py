@@ -234,7 +234,7 @@ class Seawall:
         zeros.begin(config, discover())
         trace(config)
         if config.sentry is not None:
-            sentry.start(config.sentry.dsn.reveal(), config.sentry.environment, VERSION, secrets_of(config))
+            sentry.start(config.sentry.dsn.reveal(), config.sentry.environment, f"seawall@{VERSION}", secrets_of(config))
         log.info(
             "starting", version=VERSION, config=config.source, integrations=len(config.integrations), chains=list(self.chains)
         )

@@ -147,6 +147,22 @@ def test_an_incident_from_another_version_is_passed_over_and_counted(tmp_path: P
     box.close()
 
 
+def test_a_file_of_an_earlier_version_keeps_what_it_owes_and_knows_of_nothing_told(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "outbox.sqlite") as db:
+        db.execute(
+            "CREATE TABLE outbox (notification TEXT NOT NULL, receiver TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'pending',"
+            " attempts INTEGER NOT NULL DEFAULT 0, made REAL NOT NULL, why TEXT NOT NULL DEFAULT '', body BLOB NOT NULL,"
+            " PRIMARY KEY (notification, receiver))"
+        )
+        owed = entry(1)
+        row = (owed.notification.id, owed.receiver, owed.made, msgspec.json.encode(owed.notification))
+        db.execute("INSERT INTO outbox (notification, receiver, made, body) VALUES (?, ?, ?, ?)", row)
+    db.close()
+    box = SqliteOutbox(tmp_path / "outbox.sqlite")
+    assert (box.pending(), box.told("1"), box.remarks("pager")) == ([owed], Told(journal="1"), {})
+    box.close()
+
+
 def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     box = SqliteOutbox(tmp_path / "absent" / "outbox.sqlite")
     with pytest.raises(OutboxError, match=r"absent.outbox\.sqlite: could not keep a notification"):

@@ -113,7 +113,8 @@ async def test_who_acknowledges_at_pagerduty_has_it_and_no_flag_changes(tmp_path
             [trigger] = await pager.wait_for(1)
             assert trigger.json()["dedup_key"] == "seawall/breaker/vault"  # type: ignore[index]
             await forged_in_every_way(daemon)
-            assert await reply(daemon, "incident.acknowledged") == (200, {"outcome": "taken_up"})
+            first = posted("incident.acknowledged", at=datetime.now(UTC).isoformat())
+            assert await reply(daemon, "", body=first) == (200, {"outcome": "taken_up"})
             assert await reply(daemon, "incident.acknowledged") == (200, {"outcome": "known"})
             assert await by(daemon) == "human:Ada Night (pd)"
             await heard(hook, 2)
@@ -128,6 +129,9 @@ async def test_who_acknowledges_at_pagerduty_has_it_and_no_flag_changes(tmp_path
             assert "Ada Night (pd)" in await explained(daemon, "--journal", str(tmp_path / "journal.db"))
             assert await reply(daemon, "incident.resolved") == (200, {"outcome": "known"})
             assert await reply(daemon, "incident.unacknowledged") == (200, {"outcome": "given_back"})
+            assert await reply(daemon, "", body=first) == (200, {"outcome": "late"}), (
+                "said once, and overheard"
+            )
             assert await by(daemon) is None
             assert await reply(daemon, "incident.resolved") == (200, {"outcome": "taken_up"})
             await heard(hook, 4)

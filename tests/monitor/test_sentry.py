@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import importlib.metadata
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -206,4 +207,4 @@ async def test_a_daemon_checks_in_from_its_first_minute(tmp_path: Path) -> None:
             [first, *_] = await endpoint.wait_for(1)
     said = msgspec.json.decode(first.body.split(b"\n")[2])
     assert (said["monitor_slug"], said["status"], said["environment"]) == ("seawall-test", "ok", "test")
-    assert said["release"]
+    assert said["release"] == f"seawall@{importlib.metadata.version('seawall')}"
