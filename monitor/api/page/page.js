@@ -66,6 +66,7 @@ function say(kind, text) {
   if (link.textContent !== text) link.textContent = text;
   link.className = `link ${kind}`;
   board.classList.toggle("stale", kind === "lost");
+  if (kind === "lost") document.title = "Not connected · Seawall";
 }
 
 // The answer, in the window's title and to whoever listens instead of looking: once a change, not once a refresh.
@@ -82,5 +83,6 @@ tell();
 const stream = new EventSource("/board/events");
 stream.addEventListener("message", refresh);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+window.addEventListener("pageshow", (event) => { if (event.persisted) refresh(); }); // back from the browser's own keeping
 document.addEventListener("seawall:refresh", refresh);
 setInterval(refresh, EVERY);

@@ -38,6 +38,9 @@ async def test_a_pause_reaches_the_page_by_itself_and_a_lost_server_is_not_shown
         assert complaints == []
         await doors.read.stop()
         await expect(page.locator("#link")).to_contain_text("Do not trust it", timeout=15_000)
+        await expect(page).to_have_title("Not connected · Seawall")
+        for told in (".headline", "#i-vault .state"):
+            assert "line-through" in await page.locator(told).evaluate("line => getComputedStyle(line).textDecoration")
 
 
 @pytest.mark.slow
