@@ -129,9 +129,7 @@ async def test_who_acknowledges_at_pagerduty_has_it_and_no_flag_changes(tmp_path
             assert "Ada Night (pd)" in await explained(daemon, "--journal", str(tmp_path / "journal.db"))
             assert await reply(daemon, "incident.resolved") == (200, {"outcome": "known"})
             assert await reply(daemon, "incident.unacknowledged") == (200, {"outcome": "given_back"})
-            assert await reply(daemon, "", body=first) == (200, {"outcome": "late"}), (
-                "said once, and overheard"
-            )
+            assert await reply(daemon, "", body=first) == (200, {"outcome": "late"}), "said once, and overheard"
             assert await by(daemon) is None
             assert await reply(daemon, "incident.resolved") == (200, {"outcome": "taken_up"})
             await heard(hook, 4)
