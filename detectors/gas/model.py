@@ -4,6 +4,7 @@ A ladder, each rung a frozen value: `Cold` (nothing learned: persistence, then m
 (statsmodels), linear (heads of our own, spread in proportion to volatility), or has a network (corrections and quantiles).
 """
 
+import math
 from statistics import NormalDist
 
 import msgspec
@@ -33,6 +34,9 @@ it from, and for six hours none of it held on later months."""
 CLAIMED = np.array((1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.95, 1.0))
 """How much of the whole answer is claimed: an hour ahead, fits on a few hundred independent rows promise a little too much."""
 
+SETTLES = 2.0 / 301.0
+"""The share of each new move in the volatility that widths are made of."""
+
 _SMOOTH = np.array([GAPS.index(span) for span in SMOOTH])
 _ROOT = np.sqrt(np.array(HORIZONS) - 1.0)
 LEAST_WIDTH = 1e-4
@@ -61,7 +65,9 @@ class Cold:
     def predict(self, vector: Vector, count: int) -> Raw:
         """Raw answers after `count` headers."""
         points = np.zeros(len(HORIZONS)) if count < PERSIST_UNTIL else -vector[_SMOOTH]
-        widths = np.maximum(_volatility(vector) * _ROOT, LEAST_WIDTH)
+        # The average of squared moves began at nothing: what it has had no time to see is made up for.
+        settled = 1.0 - (1.0 - SETTLES) ** max(count - 1, 1)
+        widths = np.maximum(_volatility(vector) * _ROOT / math.sqrt(settled), LEAST_WIDTH)
         return Raw(points, _spread(points, widths, _NORMAL), widths)
 
 

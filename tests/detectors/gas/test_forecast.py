@@ -109,6 +109,16 @@ def test_two_thousand_headers_are_enough_to_be_calibrated_without_any_fit() -> N
     assert np.mean(inside) == pytest.approx(0.8, abs=0.03)
 
 
+def test_the_very_first_intervals_are_not_too_sure() -> None:
+    """A volatility that began at nothing would have half of the answers of the first ten minutes outside."""
+    inside = []
+    for seed in range(30):
+        forecaster, chain = Forecaster(), headers(60, seed=seed)
+        answers = [sound(forecaster.observe(header)) for header in chain]
+        inside += [answers[at].ahead[5][2] <= chain[at + 5].base_fee / 1e9 <= answers[at].ahead[5][3] for at in range(5, 50)]
+    assert 0.75 < np.mean(inside) < 0.95
+
+
 def test_a_fitted_model_beats_persistence_on_blocks_it_never_saw(model: Model) -> None:
     forecaster, ours, stay = Forecaster(), [], []
     for index, header in enumerate(CHAIN[:-2]):
