@@ -13,7 +13,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
 
 REAL_PARTS = frozenset(
     f"tests.support.{name}"
-    for name in ("alertmanager", "browser", "bytecode", "chain", "daemon", "following", "prometheus", "show", "tapes")
+    for name in ("alertmanager", "browser", "bytecode", "chain", "daemon", "following", "prometheus", "show", "street", "tapes")
 ) | {"monitor.demo.anvil", "benchmarks.ingest", "benchmarks.flood"}
 """Modules that start a node, a daemon or another program."""
 

@@ -5,7 +5,8 @@ import json
 import os
 import pty
 import subprocess
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -122,6 +123,38 @@ async def test_a_file_that_is_there_is_kept_unless_it_is_forced(
     assert load(output, {"MY_NODE": here.chain.node.ws}).integrations.keys() == {f"erc4626-sv-{here.vault[2:8]}"}
     assert printed.startswith("# Seawall's configuration")
     assert json.dumps(here.chain.node.ws) in printed
+
+
+@asynccontextmanager
+async def elsewhere(port: int) -> AsyncIterator[int]:
+    """The node at another address of this machine, one that is not taken for a node without a key; its port there."""
+
+    async def hand_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        theirs = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(hand_on(reader, theirs[1]), hand_on(theirs[0], writer))
+
+    server = await asyncio.start_server(pass_on, "127.0.0.2", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+async def test_a_node_whose_url_carries_a_key_is_named_by_a_variable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "seawall.yaml"
+    async with street() as here, elsewhere(here.chain.node.port) as port:
+        url = f"ws://127.0.0.2:{port}/?apikey=very-secret"
+        await inside(here.vault, "--node", url, "-o", str(output))
+    told = capsys.readouterr()
+    assert "very-secret" not in told.out + told.err + output.read_text()
+    assert '"${LOCAL_WS}"' in output.read_text()
+    assert "Set LOCAL_WS before you go on" in told.err
+    assert load(output, {"LOCAL_WS": url}).chains["local"].nodes[0].ws.reveal() == url
 
 
 @pytest.mark.parametrize(
