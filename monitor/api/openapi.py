@@ -25,12 +25,21 @@ _SIGNED = ("401", "429")
 """What else a route without a token may, where the body must be signed."""
 
 
+_ASKED = {
+    "If-None-Match": "The tag that the caller has; 304 when it is still the present one.",
+    "If-Match": 'The revision that the caller saw, as in "42"; 412 when it is another by now.',
+    "Idempotency-Key": "Names the order: the same key twice is one hold.",
+}
+"""Headers that a request may have, by name."""
+
+
 class Route(msgspec.Struct, frozen=True):
     """One of them. `path` is aiohttp's; `body` is what must be sent, `query` what may be asked; `scope` the token's, on admin.
 
     `answers` is the type of a 200, or several, None where it is no JSON of ours; `media` its content type. `tagged`: a 304 is
     possible. `accepted` is the type of a 202: a second person must approve. `open_body`: the body may be left out, or be any
-    object; `signed`: only from who signed it. `fault` is the type of errors that are no problem documents.
+    object; `signed`: only from who signed it. `fault` is the type of errors that are no problem documents. `asks`: headers that
+    count, by name.
     """
 
     method: str
@@ -46,6 +55,7 @@ class Route(msgspec.Struct, frozen=True):
     open_body: bool = False
     signed: bool = False
     fault: Any = None
+    asks: tuple[str, ...] = ()
 
     def types(self) -> list[Any]:
         """Every type it names."""
@@ -99,9 +109,15 @@ def _operation(route: Route, components: dict[str, Any]) -> dict[str, Any]:
     if route.query is not None:
         asked = components[route.query.__name__]["properties"]
         parts += [{"name": name, "in": "query", "required": False, "schema": schema} for name, schema in asked.items()]
+    parts += [
+        {"name": name, "in": "header", "required": False, "description": _ASKED[name], "schema": {"type": "string"}}
+        for name in (*route.asks, *(("If-None-Match",) if route.tagged else ()))
+    ]
     content = {route.media: {"schema": _schema(route.answers) if route.media == "application/json" else {"type": "string"}}}
     answers: dict[str, Any] = {"200": {"description": "The answer.", "content": content}}
     if route.tagged:
+        tag = {"ETag": {"description": "Names what was answered.", "required": True, "schema": {"type": "string"}}}
+        answers["200"]["headers"] = tag
         answers["304"] = {"description": "As the caller's tag has it; it is itself a proof of freshness."}
     if route.accepted is not None:
         waits = {"schema": _schema(route.accepted)}

@@ -75,15 +75,16 @@ _DONE = (operators.Done, shapes.ManyDone)
 
 ADMIN = (
     Route(
-        "POST", "/v1/integrations/{id}/pause", operators.pause, _DONE, body=operators.PauseOrder, scope="pause"
+        "POST", "/v1/integrations/{id}/pause", operators.pause, _DONE, body=operators.PauseOrder, scope="pause",
+        asks=("Idempotency-Key",),
     ),
     Route(
         "POST", "/v1/integrations/{id}/resume", operators.resume, _DONE, body=operators.ResumeOrder, scope="resume",
-        accepted=shapes.Asked,
+        accepted=shapes.Asked, asks=("If-Match",),
     ),
     Route(
         "POST", "/v1/integrations/{id}/override", operators.override, _DONE, body=operators.OverrideOrder, scope="resume",
-        accepted=shapes.Asked,
+        accepted=shapes.Asked, asks=("If-Match",),
     ),
     Route(
         "POST", "/v1/incidents/{id}/acknowledge", operators.acknowledge, Acknowledged, body=operators.Acknowledgement,
