@@ -39,6 +39,8 @@ PAGE = (
     Route("GET", "/board/incidents/{id}", page.incident_board, media=HTML),
     Route("GET", "/incidents/{id}", page.incident, media=HTML),
     Route("GET", "/page/{name:.+}", page.asset, media="*/*"),
+    Route("GET", "/v1/incidents/{id}", views.incident, shapes.Incident),
+    Route("GET", "/v1/incidents/{id}/window", reconciling.window, Window),
     Route("GET", "/v1/incidents/{id}/tree.svg", views.tree, media=SVG),
     Route("GET", "/v1/gas/{chain}", fees.chain, shapes.Forecast, query=Question, tagged=True),
 )
@@ -62,8 +64,6 @@ READ = (
     Route("GET", "/v1/integrations", views.integrations, shapes.Integrations),
     Route("GET", "/v1/integrations/{id}", views.integration, shapes.IntegrationView),
     Route("GET", "/v1/incidents", views.incidents, shapes.Incidents),
-    Route("GET", "/v1/incidents/{id}", views.incident, shapes.Incident),
-    Route("GET", "/v1/incidents/{id}/window", reconciling.window, Window),
     Route("GET", "/v1/gas", fees.chains, shapes.GasChains),
     Route("GET", "/-/healthy", health.healthy, shapes.Health, fault=shapes.Health),
     Route("GET", "/-/ready", health.ready, shapes.Ready, fault=shapes.Ready),

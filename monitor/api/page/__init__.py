@@ -51,6 +51,11 @@ def _integrity(name: str) -> str:
 
 _INTEGRITY = {name: _integrity(name) for name in _ASSETS}
 _SCRIPT = f'<script type="module" src="/page/orders.js" integrity="{_INTEGRITY["orders.js"]}"></script>'
+_LINKS = {"/v1/flags": "flags", "/v1/incidents": "incidents", "/v1/gas": "fees", "/metrics": "metrics", "/-/ready": "ready"}
+_FOOTER = (
+    " ".join(f'<a href="{where}">{what}</a>' for where, what in _LINKS.items())
+    + " <span>Orders are given on the admin listener's page, or with <code>seawall pause</code>.</span>"
+)
 
 
 class Screen:
@@ -155,7 +160,7 @@ def _page(request: web.Request, shown: str, source: str, tables: str = "", fans:
         "board": shown, "source": escape(source), "fees": tables, "fans": fans, "clock": when(now, now),
         "orders": _ORDERS if acting else "",
         "acting": _SCRIPT if acting else "",
-        "elsewhere": "" if acting else "Orders are given on the admin listener's page, or with <code>seawall pause</code>.",
+        "footer": '<a href="/openapi.json">every route</a>' if acting else _FOOTER,
         **_INTEGRITY,
     }  # fmt: skip
     return _html(_PLACE.sub(lambda place: places[place[1]], _PAGE))

@@ -25,7 +25,7 @@ def live(view: View) -> str:
     """Those that stand."""
     shown = [story for story in view.stories if story.live]
     told = "".join(_incident(story, view, unfolded=True) for story in shown[:MOST_LIVE])
-    more = f'<p class="quiet">{len(shown) - MOST_LIVE} more: GET /v1/incidents</p>' if len(shown) > MOST_LIVE else ""
+    more = f'<p class="quiet">{len(shown) - MOST_LIVE} more among the incidents as JSON</p>' if len(shown) > MOST_LIVE else ""
     none = '<p class="quiet">None.</p>'
     return section("live", "Live incidents", f'<div class="incidents" id="live-list">{told}</div>{more}' if told else none)
 

@@ -1,6 +1,7 @@
 """What the board says, without a browser: words for every state, nothing unescaped, one call path once, the rest counted."""
 
 import re
+import time
 from html.parser import HTMLParser
 
 import msgspec
@@ -16,6 +17,7 @@ from monitor.breaker.desk import Made
 from monitor.breaker.flags import FlagBoard, Shown, Spec
 from monitor.breaker.holds import Decision, Level, Mode, State
 from monitor.breaker.machine import Breaker
+from monitor.breaker.policy import Rules, judge
 from monitor.breaker.shadows import WouldPause
 from monitor.breaker.sightings import Sighting
 from monitor.breaker.timing import Acknowledged
@@ -182,3 +184,19 @@ def test_orders_are_offered_only_where_they_can_be_given() -> None:
     page = render(view(made, acting=True, revision=7))
     assert re.findall(r'data-order="(\w+)"', page) == ["pause", "override", "acknowledge"]
     assert 'data-revision="7"' in page
+
+
+async def test_every_link_of_the_page_and_of_an_incident_leads_somewhere_on_either_listener(doors: Doors) -> None:
+    found = finding(at=time.time())
+    decision, _ = judge(doors.desk.fold.breaker("bank"), [found], Rules(), found.at, 10, "default")
+    assert decision is not None
+    seen = Sighting(finding=found.id, seen_at=found.at, shown_at=found.at, tree=TREE)
+    await doors.desk.decide(lambda: ([decision], [seen]))
+    for listener in (doors.read, doors.admin):
+        for path in ("/", f"/incidents/{decision.id}"):
+            async with doors.http.get(listener.url + path) as answer:
+                links = set(re.findall(r'(?:href|src|data-source)="(/[^"]*)"', await answer.text()))
+            assert {"/", "/page/page.css", f"/v1/incidents/{found.id}/tree.svg"} <= links
+            for link in links - {f"/v1/incidents/{decision.id}/window"}:  # no ledger stands behind these doors
+                async with doors.http.get(listener.url + link) as answer:
+                    assert (link, answer.status) == (link, 200)
