@@ -71,13 +71,13 @@ class Delivery:
         """When the oldest of them was made (unix seconds); 0 if there is none."""
         return min((lane.oldest for lane in self._lanes.values() if lane.oldest is not None), default=0.0)
 
-    async def submit(self, notification: Notification, receivers: Iterable[str], told: Told | None = None) -> None:
-        """Owe it to these receivers. Durable when this returns; what was submitted before (same id) is ignored.
+    async def submit(self, notification: Notification, receivers: Iterable[str], told: Told | None = None) -> bool:
+        """Owe it to these receivers; what was submitted before (same id) is ignored. Is it durable, or did the disk not take it?
 
         `told` is how far telling has come with it, kept in the same breath.
         """
         clean, now = neutral(notification), time.time()
-        await self._owe([Entry(notification=clean, receiver=name, made=now) for name in dict.fromkeys(receivers)], told)
+        return await self._owe([Entry(notification=clean, receiver=name, made=now) for name in dict.fromkeys(receivers)], told)
 
     async def note(self, told: Told) -> None:
         """Keep how far telling has come, with nothing new to tell."""
@@ -170,10 +170,11 @@ class Delivery:
         except Exception as error:  # noqa: BLE001 — a channel's bug must not stop the others; its text may hold a secret
             return DeliveryFailed(f"{type(error).__name__} inside channel {channel.name}; please report it"), ""
 
-    async def _owe(self, owed: list[Entry], told: Told | None = None) -> None:
+    async def _owe(self, owed: list[Entry], told: Told | None = None) -> bool:
         kept = await self._durably("put", self._outbox.put, owed, told)
         for entry in owed if kept is None else kept:
             await self._enqueue(entry)
+        return kept is not None
 
     async def _enqueue(self, entry: Entry) -> None:
         lane = self._lanes.get(entry.receiver)

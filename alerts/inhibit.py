@@ -49,13 +49,13 @@ class Inhibition:
         """Something newer of this incident is told: what was kept back of it is no longer how it stands."""
         self._held.pop(key, None)
 
-    def free(self, blind: Callable[[Notification], bool]) -> frozenset[str]:
-        """The incidents that need not be kept back any longer."""
-        return frozenset(key for key, one in self._held.items() if not blind(one))
+    def free(self, blind: Callable[[Notification], bool]) -> tuple[str, ...]:
+        """The incidents that need not be kept back any longer, oldest first."""
+        return tuple(key for key, one in self._held.items() if not blind(one))
 
-    def release(self, keys: frozenset[str]) -> list[Notification]:
-        """These as they stand, taken out, oldest first."""
-        return [self._held.pop(key) for key in list(self._held) if key in keys]
+    def release(self, key: str) -> Notification | None:
+        """This one as it stands, taken out; None when it has ended, or is told of, by now."""
+        return self._held.pop(key, None)
 
     def account(self, chain: str) -> Kept:
         """What was kept back for this chain since it was last asked; what stands stays kept until `release`."""

@@ -64,13 +64,14 @@ class Pager:
         self._repeat = repeat
         self._blind = blind
         self._on_kept_back = on_kept_back
-        self._on_receipt = on_receipt
         self._journal = ""
         self._newest = 0
         self._untold: dict[str, int] = {}
         """Incidents that wait (in a storm, or kept back), by key, with the first record of them that was not told."""
         self._changed: set[str] = set()
-        self._free: frozenset[str] = frozenset()
+        self._free: tuple[str, ...] = ()
+        self._unkept = 0
+        """The first record whose telling no disk took: the next life is to look at it again. 0: none."""
         self.delivery = Delivery(channels, outbox, on_receipt, active=self.active, limits=limits)
 
     async def restore(self, journal: str) -> int | None:
@@ -162,7 +163,7 @@ class Pager:
     async def look(self, now: float) -> None:
         """What time alone brings: a storm's digest and its end, repetitions, and what need not be kept back any longer."""
         free = self._inhibition.free(self._out_of_sight)
-        await self._release(free & self._free)  # those seen at the last look, too: the all-clear comes first
+        await self._release([key for key in free if key in self._free])  # seen at the last look, too: the all-clear comes first
         self._free = free
         await self._digest(now)
         storm = self._groups.open.get(STORM)
@@ -196,23 +197,25 @@ class Pager:
             if key in self._groups.open:
                 self._groups = self._groups.put(key, together=True)
             return None
-        self._untold.pop(key, None)
-        await self._submit(told)
+        waited = self._untold.pop(key, sequence)
+        await self._submit(told, sequence=min(waited, sequence) or sequence)
         return told
 
     async def _digest(self, now: float) -> None:
         if (told := self._storm.digest(now)) is None:
             return
+        first = min((at for key, at in self._untold.items() if not self._inhibition.holds(key)), default=0)
         self._untold = {key: at for key, at in self._untold.items() if self._inhibition.holds(key)}
         opened = self._groups.open.get(STORM)
         since = told if opened is None else msgspec.structs.replace(told, since=opened.last.since, incident=opened.last.incident)
         self._groups = Groups(self._groups.open | {STORM: Incident(last=since, at=now)})
         self._changed.add(STORM)
-        await self._submit(since)
+        await self._submit(since, sequence=first)
 
-    async def _release(self, keys: frozenset[str]) -> None:
-        for one in self._inhibition.release(keys):
-            await self._fold(render.after_blindness(one), self._untold.pop(one.key, 0))
+    async def _release(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            if (one := self._inhibition.release(key)) is not None:
+                await self._fold(render.after_blindness(one), self._untold.pop(key, 0))
 
     def _is_kept_back(self, notification: Notification) -> bool:
         """A new incident of detectors', about an integration out of sight, whose chain's own alert stands."""
@@ -228,15 +231,18 @@ class Pager:
         if sequence:
             self._untold.setdefault(key, sequence)
 
-    async def _submit(self, told: Notification, but: str = "") -> None:
-        to = [name for name in self._receivers(told) if name != but]
-        await self.delivery.submit(told, to, self._progress())
+    async def _submit(self, told: Notification, but: str = "", sequence: int = 0) -> None:
+        to, progress = [name for name in self._receivers(told) if name != but], self._progress()
+        if not await self.delivery.submit(told, to, progress):
+            self._changed |= progress.incidents.keys()
+            self._unkept = min(self._unkept or sequence, sequence or self._unkept)
 
     def _progress(self) -> Told:
         """What changed and does not wait, and the record before the first that does."""
         settled = self._changed - self._untold.keys()
         self._changed &= self._untold.keys()
-        mark = min(self._untold.values(), default=self._newest + 1) - 1
+        waiting = [*self._untold.values(), *([self._unkept] if self._unkept else [])]
+        mark = min(waiting, default=self._newest + 1) - 1
         incidents = {key: self._groups.open.get(key) for key in settled}
         return Told(incidents=incidents, journal=self._journal, mark=mark if self._journal else None)
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from alerts.base import Kind, Notification, Outcome, Receipt, Sight
 from alerts.channels.alertmanager import Alertmanager
 from alerts.channels.webhook import Webhook
 from alerts.group import Taken
-from alerts.outbox import MemoryOutbox, Outbox, SqliteOutbox
+from alerts.outbox import Entry, MemoryOutbox, Outbox, OutboxError, SqliteOutbox, Told
 from alerts.pager import Pager
 from alerts.render import sight
 from alerts.route import Route, Routing
@@ -94,6 +94,32 @@ async def test_after_a_restart_what_was_told_is_not_told_again_and_what_was_not_
         await third.close()
     assert isinstance(end, Notification)
     assert end.incident == told(revision=1).id
+
+
+class Stumbling(MemoryOutbox):
+    """An outbox whose disk does not take what is told of `compound`."""
+
+    def put(self, entries: Sequence[Entry], told: Told | None = None) -> list[Entry]:
+        """Refuse it."""
+        if any(entry.notification.labels.get("integration") == "compound" for entry in entries):
+            raise OutboxError("no space left")
+        return super().put(entries, told)
+
+
+async def test_what_no_disk_took_is_told_from_memory_and_looked_at_again_by_the_next_life() -> None:
+    box = Stumbling()
+    async with receiver() as hook:
+        async with running(one_channel(hook, box)) as first:
+            await first.restore("7")
+            await first.tell(told(revision=1), 1)
+            await first.tell(told(integration="compound", revision=2), 2)
+            await first.tell(told(integration="maker", revision=3), 3)
+            await first.caught_up(3)
+        assert len(hook.received) == 3
+        second = one_channel(hook, box)
+        assert await second.restore("7") == 1
+        assert second.standing("breaker/maker") is not None
+        await second.close()
 
 
 async def test_what_waits_in_a_storm_at_a_crash_is_told_by_the_next_life() -> None:
