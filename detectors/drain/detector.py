@@ -6,7 +6,7 @@ from typing import ClassVar
 import msgspec
 
 from detectors.base import NOTHING, Detector, Finding, Registry, Watch
-from detectors.drain.suspects import pays_positions, strangers, trades
+from detectors.drain.suspects import exchanges, pays_positions, strangers, trades
 from detectors.drain.windows import Limits, Spent, Windows
 from detectors.events import Block, Committed, Event, Gap, PoolState, Price, Reverted
 from detectors.execution.books import Books, attend, counts, known
@@ -129,7 +129,12 @@ class Drain(Detector):
         if address not in (watch.watched or ()) and not strangers(event, ledger, watch, party, address):
             return []
         if holding is None or holding.kind in {PLAIN, POSITIONS}:
-            before = msgspec.structs.replace(before, trades=trades(event, address), position=pays_positions(event, address))
+            before = msgspec.structs.replace(
+                before,
+                trades=trades(event, address),
+                position=pays_positions(event, address),
+                exchanges=exchanges(event, address),
+            )
         return outflows(ledger, before, kept_at_home(ledger, watch, party, address))
 
     def _at_once(

@@ -13,6 +13,10 @@ SWAPS = frozenset(
         "0x908fb5ee8f16c6bc9bc3690973819f32a4d4b10188134543c88706e0e1d43378",  # Balancer V1 LOG_SWAP
     )
 )
+EXCHANGED = "0x8b3e96f2b889fa771c53c981b40daf005f63f637f1869f707052d15a3dd97140"
+EXCHANGES = frozenset(("0x3df02124", "0xa6417ed6"))
+"""Curve's TokenExchange; its `exchange` and `exchange_underlying`."""
+
 POSITION_CALLS = frozenset(("0xa34123a7", "0x4f1eb3d8"))
 """`burn` and `collect` of Uniswap V3: liquidity that no share token stands for."""
 
@@ -35,6 +39,13 @@ def trades(execution: Execution, address: str) -> bool:
     if any(s.__class__ is Log and s.address == address and s.topics and s.topics[0] in SWAPS for s in execution.steps):
         return True
     return _answered(execution, address, POOL_CALLS)
+
+
+def exchanges(execution: Execution, address: str) -> bool:
+    """Did this contract exchange coins as stable pools do, by its own log or the call it answered?"""
+    if any(s.__class__ is Log and s.address == address and s.topics and s.topics[0] == EXCHANGED for s in execution.steps):
+        return True
+    return _answered(execution, address, EXCHANGES)
 
 
 def pays_positions(execution: Execution, address: str) -> bool:

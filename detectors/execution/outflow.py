@@ -1,7 +1,7 @@
 """What left a contract in one transaction, and whether something of worth came back for it (D1)."""
 
 from collections.abc import Mapping
-from math import isfinite
+from math import isfinite, log10
 
 import msgspec
 
@@ -22,6 +22,15 @@ PLAIN = "holdings"
 
 POSITIONS = "uniswap_v3"
 """The kind whose liquidity has no share token; its own code checks what a position may take."""
+
+STABLE = "curve"
+"""The kind that trades at par, whatever the proportion of its reserves."""
+
+DECIMALS = (0, 10, 12, -10, -12)
+"""By how many decimals two coins of a stable pool may differ: eighteen, eight or six each. Their reserves tell by how many."""
+
+LOPSIDED = 3.0
+"""Powers of ten by which such reserves may be out of balance."""
 
 HOPS = 4
 """Prices in units of other tokens are followed this far."""
@@ -71,6 +80,8 @@ class Known(msgspec.Struct, frozen=True):
     """Seen to do a pool's business in this very transaction; decides where the kind does not say what the contract does."""
     position: bool = False
     """Seen to pay out a position, of which there are no shares to count."""
+    exchanges: bool = False
+    """Seen to exchange as stable pools do."""
 
     def balance(self, asset: str) -> int | None:
         """Base units held before; what the shell gathered comes first."""
@@ -98,6 +109,11 @@ class Known(msgspec.Struct, frozen=True):
     def prices_itself(self) -> bool:
         """Are its reserves two assets that trade at their proportion, and not whatever somebody sent?"""
         return self.holding.kind in POOLS if self.holding is not None else self.trades
+
+    @property
+    def at_par(self) -> bool:
+        """Does it trade coins of like worth against each other?"""
+        return self.exchanges or (self.holding is not None and self.holding.kind == STABLE)
 
     def worth(self, asset: str) -> tuple[str, float]:
         """(numeraire, value of one base unit in it). An asset without a price is its own numeraire.
@@ -136,11 +152,15 @@ def outflows(ledger: Ledger, known: Known, kept: Mapping[str, int]) -> list[Outf
     returned = _returned(ledger, known)
     redeemed = _redeemed(returned, out, known)
     traded = _traded(out, into, known)
+    par = known.at_par and _at_par(out, into, known)
+    exchanged = known.at_par and len(out) == 1 == len(into)
     settled = known.position and known.holding is not None and known.holding.kind == POSITIONS
     found = []
     for asset, amount in out.items():
-        paid = "position" if settled else _paid(ratio, redeemed=asset in redeemed, traded=traded and known.prices_itself)
-        doubtful = not paid and (_open(unpriced, known, traded=traded) or (returned > 0 and not known.supply) or known.position)
+        paid = "position" if settled else _paid(ratio, redeemed=asset in redeemed, traded=(traded or par) and known.prices_itself)
+        doubtful = not paid and (
+            exchanged or _open(unpriced, known, traded=traded) or (returned > 0 and not known.supply) or known.position
+        )
         found.append(
             Outflow(
                 asset=asset,
@@ -149,7 +169,7 @@ def outflows(ledger: Ledger, known: Known, kept: Mapping[str, int]) -> list[Outf
                 ratio=ratio,
                 paid=paid,
                 doubtful=doubtful,
-                swapped=doubtful and known.trades and known.holding is None,
+                swapped=doubtful and known.trades and known.holding is None and not exchanged,
             )
         )
     return found
@@ -206,6 +226,24 @@ def _traded(out: Mapping[str, int], into: Mapping[str, int], known: Known) -> bo
     if reserve_out is None or reserve_in is None or reserve_out <= 0 or reserve_in < 0:
         return False
     return 10 * amount_in * reserve_out >= FAIR * amount_out * reserve_in
+
+
+def _at_par(out: Mapping[str, int], into: Mapping[str, int], known: Known) -> bool:
+    """One coin against one other of like worth, at least nine tenths of it, their decimals taken into account.
+
+    A stable pool trades so however far its reserves are out of balance; by how many decimals its coins differ they still tell.
+    """
+    if len(out) != 1 or len(into) != 1:
+        return False
+    (sold, amount_out), (bought, amount_in) = *out.items(), *into.items()
+    reserve_out, reserve_in = known.balance(sold), known.balance(bought)
+    if not reserve_out or not reserve_in or reserve_out < 0 or reserve_in < 0:
+        return False
+    tilt = log10(reserve_in) - log10(reserve_out)
+    more = min(DECIMALS, key=lambda decimals: abs(decimals - tilt))
+    if abs(more - tilt) > LOPSIDED:
+        return False
+    return bool(10 * amount_in * 10 ** max(0, -more) >= FAIR * amount_out * 10 ** max(0, more))
 
 
 def _open(unpriced: list[str], known: Known, *, traded: bool) -> bool:

@@ -91,3 +91,16 @@ async def exchanged(world: World) -> Staged:
     change = world.tx(key, wallet, "SlotWallet.execute", *borrowed, guilty=True)
     sweep = Tx(thief, wallet, code.call(name["own_sweep"], dollar, thief), guilty=True)
     return Staged(watch=(holdings(wallet, dollar),), blocks=[[change], [sweep]], victims={wallet})
+
+
+@benign("32g", "a stable pool out of balance")
+async def lopsided(world: World) -> Staged:
+    """Six parts of one coin to one of the other, and still they trade at par: much of the scarce one leaves for as much."""
+    first, second = [await world.token(world.users[:2]) for _ in range(2)]
+    pool, size = await world.deploy("TwoCoinPool", first, second), world.about(MILLION // 6, 0.2)
+    user = world.users[0]
+    for token in (first, second):
+        await world.do(user, token, "Coin.approve", pool, 2**256 - 1)
+    await world.do(user, pool, "TwoCoinPool.add_liquidity", [6 * size, size], 0)
+    swap = world.tx(user, pool, "TwoCoinPool.exchange", 0, size * world.pick(30, 60) // 100)
+    return Staged(watch=(Contract(pool, "curve", "pool", (first, second)),), blocks=[[swap]])
