@@ -206,15 +206,36 @@ def _returned(ledger: Ledger, known: Known) -> int:
 
 
 def _redeemed(returned: int, out: Mapping[str, int], known: Known) -> frozenset[str]:
-    """The assets that left in proportion to the shares given up; or one for one, where a wrapper's supply is unknown."""
+    """The assets that left in proportion to the shares given up; or one for one, where a wrapper's supply is unknown.
+
+    Of a stable pool a share may be taken out in any of its coins.
+    """
     if returned <= 0:
         return frozenset()
     supply = known.supply
     if not supply:
         return frozenset(asset for asset, amount in out.items() if asset == NATIVE and amount == returned)
     part = returned / supply + BURN_SLACK
+    if known.at_par and known.holding is not None and _weighed(out, known.holding) <= part:
+        return frozenset(out)
     backing = {asset: known.backing(asset) for asset in out}
     return frozenset(asset for asset, amount in out.items() if (held := backing[asset]) and amount / held <= part)
+
+
+def _weighed(out: Mapping[str, int], holding: Holding) -> float:
+    """The part of a stable pool that left, its coins being of like worth; 1.0 where that cannot be told."""
+    held = {asset: amount for asset, amount in holding.reserves.items() if amount > 0}
+    if not out.keys() <= held.keys():
+        return 1.0
+    most = log10(max(held.values()))
+    weights = {asset: 10.0 ** _decimals(most - log10(amount)) for asset, amount in held.items()}
+    whole = sum(amount * weights[asset] for asset, amount in held.items())
+    return sum(amount * weights[asset] for asset, amount in out.items()) / whole
+
+
+def _decimals(tilt: float) -> int:
+    """By how many decimals coins of like worth differ whose reserves differ by so many powers of ten."""
+    return min(DECIMALS, key=lambda decimals: abs(decimals - tilt))
 
 
 def _traded(out: Mapping[str, int], into: Mapping[str, int], known: Known) -> bool:
@@ -240,7 +261,7 @@ def _at_par(out: Mapping[str, int], into: Mapping[str, int], known: Known) -> bo
     if not reserve_out or not reserve_in or reserve_out < 0 or reserve_in < 0:
         return False
     tilt = log10(reserve_in) - log10(reserve_out)
-    more = min(DECIMALS, key=lambda decimals: abs(decimals - tilt))
+    more = _decimals(tilt)
     if abs(more - tilt) > LOPSIDED:
         return False
     return bool(10 * amount_in * 10 ** max(0, -more) >= FAIR * amount_out * 10 ** max(0, more))

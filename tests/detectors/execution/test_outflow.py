@@ -3,7 +3,7 @@
 import pytest
 
 from detectors.execution import NO_CONTEXT
-from detectors.execution.ledger import Ledger
+from detectors.execution.ledger import ZERO, Ledger
 from detectors.execution.outflow import Holding, Known, Outflow, outflows
 
 POOL, USER, SIX, EIGHTEEN = "0xb0", "0xe1", "0xc6", "0xc8"
@@ -46,3 +46,21 @@ def test_money_for_nothing_stays_a_loss() -> None:
 @pytest.mark.parametrize("held", [{EIGHTEEN: 2**256 - 1, SIX: 1}, {EIGHTEEN: -5, SIX: 10**12}])
 def test_reserves_that_lie_prove_nothing(held: dict[str, int]) -> None:
     assert not swapped(10**23, 10**11, held).paid
+
+
+def left(coin: str, out: int, burnt: int, kind: str = "curve") -> Outflow:
+    """What left when so many of a thousand shares were burnt for one coin of three parts to one."""
+    ledger = Ledger()
+    ledger.move(POOL, USER, ZERO, burnt)
+    ledger.move(coin, POOL, USER, out)
+    held = Holding(kind, {EIGHTEEN: 3 * 10**24, SIX: 10**12}, supply=1_000)
+    (found,) = outflows(ledger, Known("eip155:1", POOL, NO_CONTEXT, held, {}, POOL), {})
+    return found
+
+
+def test_a_share_may_be_taken_out_in_one_coin() -> None:
+    """A tenth of the pool is four tenths of its scarce coin."""
+    assert left(SIX, 4 * 10**11, 100).paid == "shares"
+    assert left(EIGHTEEN, 4 * 10**23, 100).paid == "shares"
+    assert left(SIX, 4 * 10**11, 50).paid == ""
+    assert left(SIX, 4 * 10**11, 100, "uniswap_v2").paid == ""
