@@ -35,40 +35,40 @@ class Activations:
         self._build(frames)
 
     def _build(self, frames: Sequence[Frame]) -> None:
+        """One pass in one function: four in five flagged transactions are harmless, and cost little but this."""
+        of, entry, ctxs, parents, depths = self.of, self.entry, self.ctx, self.parent, self.depth
+        statics, outers, last, fars = self.static, self.outer, self.last, self.far
         opened: dict[str | None, list[int]] = {}
         path: list[int] = []
+        me = -1
         for i, frame in enumerate(frames):
-            above = self.of[frame.parent] if frame.parent >= 0 else -1
-            if above >= 0 and self.ctx[above] == frame.ctx:
-                self.of.append(above)
+            ctx, above = frame.ctx, of[frame.parent] if frame.parent >= 0 else -1
+            if above >= 0 and ctxs[above] == ctx:
+                of.append(above)
                 continue
             while path and path[-1] != above:
-                self._close(path, opened)
-            self._open(i, frame, above, opened)
-            path.append(len(self.entry) - 1)
-        while path:
-            self._close(path, opened)
-
-    def _open(self, i: int, frame: Frame, above: int, opened: dict[str | None, list[int]]) -> None:
-        me = len(self.entry)
-        same = opened.setdefault(frame.ctx, [])
-        self.of.append(me)
-        self.entry.append(i)
-        self.ctx.append(frame.ctx)
-        self.parent.append(above)
-        self.depth.append(self.depth[above] + 1 if above >= 0 else 0)
-        self.static.append(frame.type == STATICCALL or (above >= 0 and self.static[above]))
-        outer = same[-1] if same and frame.ctx is not None else -1
-        far = self.far[outer] if outer >= 0 else ()
-        self.far.append((*far, outer) if outer >= 0 and len(far) < TRACKED else far)
-        self.outer.append(outer)
-        self.last.append(me)
-        same.append(me)
-
-    def _close(self, path: list[int], opened: dict[str | None, list[int]]) -> None:
-        done = path.pop()
-        opened[self.ctx[done]].pop()
-        self.last[done] = len(self.entry) - 1
+                done = path.pop()
+                opened[ctxs[done]].pop()
+                last[done] = me
+            me += 1
+            same = opened.get(ctx)
+            if same is None:
+                same = opened[ctx] = []
+            outer = same[-1] if same and ctx is not None else -1
+            far = fars[outer] if outer >= 0 else ()
+            of.append(me)
+            entry.append(i)
+            ctxs.append(ctx)
+            parents.append(above)
+            depths.append(depths[above] + 1 if above >= 0 else 0)
+            statics.append(frame.type == STATICCALL or (above >= 0 and statics[above]))
+            fars.append((*far, outer) if outer >= 0 and len(far) < TRACKED else far)
+            outers.append(outer)
+            last.append(me)
+            same.append(me)
+            path.append(me)
+        for done in path:
+            last[done] = me
 
     def __len__(self) -> int:
         return len(self.entry)
