@@ -68,21 +68,22 @@ def changes(execution: Execution, at: float) -> list[Change]:
     ]
 
 
-def borrows(execution: Execution, watch: Watch) -> bool:
-    """Did a contract watched by name run code whose address its caller gave it, while nobody saw what that wrote?"""
+def borrowed(execution: Execution, watch: Watch) -> set[tuple[str, str]]:
+    """(contract, code): contracts watched by name that ran code whose address their caller gave them, unless it is trusted."""
     named, frames = watch.watched, execution.frames
-    if not named or execution.ordered:
-        return False
-    return any(
-        frame.type in BORROWS_CODE
+    if not named:
+        return set()
+    return {
+        (frame.ctx, frame.to)
+        for frame in frames
+        if frame.type in BORROWS_CODE
         and frame.ctx in named
         and frame.alive
+        and frame.parent >= 0
         and frame.to is not None
         and frame.to not in watch.trusted
         and frame.to[2:] in (frames[frame.parent].input or "")
-        for frame in frames
-        if frame.parent >= 0
-    )
+    }
 
 
 def _pointers(execution: Execution) -> dict[tuple[str | None, int], str]:

@@ -11,7 +11,7 @@ from detectors.execution.frames import Execution, Log
 from detectors.execution.ledger import TRANSFER, ZERO, Ledger, flows, kept_at_home
 from detectors.execution.outflow import Known, outflows
 from detectors.execution.parties import cluster
-from detectors.privileges.changes import Change, borrows, changes
+from detectors.privileges.changes import Change, borrowed, changes
 from detectors.privileges.house import Paper, Pulled, minted_free, paper, pulled
 
 DAY, HOUR = 86_400.0, 3_600.0
@@ -35,7 +35,7 @@ EXACT = 1 << 53
 
 
 class Keys(Books):
-    """The books; who gained power and what has left since; who minted for nothing; who pulled liquidity lately."""
+    """The books; who gained power and what has left since; who minted for nothing, pulled liquidity; who ran whose code."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,6 +44,7 @@ class Keys(Books):
         self.made: Map[tuple[str, str], tuple[float, int]] = self.log.map()
         self.pulls: Map[str, tuple[float, str, Pulled]] = self.log.map()
         self.house: Map[str, frozenset[str]] = self.log.map()
+        self.ran: Map[tuple[str, str], int] = self.log.map()
 
     def learn(self, event: Block | PoolState | Price) -> None:
         """And who owns the tokens of a pool."""
@@ -101,14 +102,25 @@ class Privileges(Detector):
         self._books: dict[str, Keys] = {}
 
     def observe(self, event: Event) -> Iterable[Finding | Want]:
-        """Judge an execution; learn what contracts hold. Where a watched wallet ran code it was told to, ask what that wrote."""
+        """Judge an execution; learn what contracts hold. Where a watched wallet ran code new to it, ask what that wrote."""
         if isinstance(event, Execution):
             found: list[Finding | Want] = [*self._execution(event)]
-            if borrows(event, self.registry.get(event.chain, NOTHING)) and not event.supersedes:
+            if self._ran_new(event):
                 found.append(Want(event.chain, event.tx, event.stage, "code named by a caller was run; its writes decide"))
             return found
         attend(self._books, event, Keys)
         return ()
+
+    def _ran_new(self, event: Execution) -> bool:
+        """Did a contract watched by name run code it was told to and had never run before, and nobody saw what that wrote?"""
+        pairs = borrowed(event, self.registry.get(event.chain, NOTHING))
+        keys = self._books.get(event.chain)
+        new = {pair for pair in pairs if keys is None or pair not in keys.ran}
+        if keys is not None and new and counts(event) and event.position is not None:
+            for pair in sorted(new):
+                keys.ran[pair] = event.position.height
+            _halve(keys.ran, lambda pair: keys.ran[pair])
+        return bool(new) and not event.ordered and not event.supersedes
 
     def _execution(self, event: Execution) -> list[Finding]:
         keys = self._books.get(event.chain)

@@ -10,7 +10,22 @@ from detectors.flows import Flows
 from detectors.manipulation import Manipulation
 from detectors.privileges import Privileges
 from tests.support.cast import FRIEND, OTHER, POOL, THIEF, TOKEN, ZERO
-from tests.support.executions import SENDER, Node, address, call, degraded, delegate, execution, log, move, sload, sstore, word
+from tests.support.executions import (
+    SENDER,
+    Node,
+    address,
+    call,
+    degraded,
+    delegate,
+    execution,
+    log,
+    move,
+    pending,
+    sload,
+    sstore,
+    word,
+)
+from tests.support.pools import block
 
 VAULT, ROUTER, OWNER, WALLET, OLD, NEW = (address(n) for n in ("vault", "router", "owner", "wallet", "old code", "new code"))
 HERE = {"eip155:1": Watch(watched=frozenset({VAULT, ROUTER, WALLET}))}
@@ -117,6 +132,17 @@ def test_storage_is_asked_for_where_a_watched_wallet_ran_code_it_was_told_to() -
     assert any(isinstance(said, Want) for said in Privileges(HERE).observe(blind))
     assert not any(isinstance(said, Want) for said in Privileges(HERE).observe(replace(blind, supersedes=True)))
     assert not any(isinstance(said, Want) for said in Privileges({"eip155:1": Watch()}).observe(blind))
+
+
+def test_code_that_a_wallet_has_run_before_is_not_asked_about_again() -> None:
+    named = delegate(NEW, "swap(address)", args=(NEW,))
+    blind = degraded(execution(call(WALLET, "execute(address)", named, args=(NEW,))))
+    keeper = Privileges(HERE)
+    keeper.observe(block(blind.position.height if blind.position is not None else 0))
+    asked = [
+        any(isinstance(said, Want) for said in keeper.observe(one)) for one in (pending(blind), pending(blind), blind, blind)
+    ]
+    assert asked == [True, True, True, False]
 
 
 def position(what: str, amount: int, owner: str = THIEF) -> Node:
