@@ -22,7 +22,21 @@ YOUNG = 50_000
 """Rows up to which a history counts as young, and its coefficients are doubted more."""
 
 APART = 5
-"""Targets one after another that a history must hold before a horizon has a head at all; until then the fee stays as it is."""
+"""Targets one after another that a history must hold before a horizon has a head at all; until then its average answers."""
+
+SMOOTH = (4, 8, 16, 32, 128, 300, 300, 300)
+LEAN = (0.35, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5)
+"""Per horizon, the span of the moving average that the fee leans back to, and how much of the way: the answer before any fit.
+
+A young head shares the answer with it (Bates and Granger, 1969): half of it at first, a fifth at 14,000 headers.
+"""
+
+SHARED_OVER = 4_200.0
+"""Headers by which the young head's share grows, see `shared`."""
+
+ANCHORED, ANCHOR_SPAN, ANCHOR_LEAN = 300, 900, 0.5
+"""The head so many blocks ahead is fitted on what this lean leaves over: the ridge then draws towards it. Nearer there are rows
+enough without, and further on it was worse."""
 
 SPEAKS_FROM = 0.2
 """Share of rows in which a column must differ from zero."""
@@ -105,19 +119,49 @@ def standard(rows: Vector, history: int) -> tuple[Vector, Vector]:
     return rows.mean(axis=0), np.where(known, rows.std(axis=0) + 1e-6, np.inf)
 
 
+def averages() -> Vector:
+    """(WIDTH, horizons): coefficients, in the features' own units, of leaning back to a moving average."""
+    leans = np.zeros((WIDTH, len(HORIZONS)))
+    leans[[LAYOUT["gaps"].start + GAPS.index(span) for span in SMOOTH], np.arange(len(HORIZONS))] = -np.array(LEAN)
+    return leans
+
+
+def shared(history: int) -> float:
+    """The moving average's share of the answer of heads that were fitted on so many headers.
+
+    >>> [round(shared(many), 2) for many in (1_500, 5_700, 14_000, 50_000)]
+    [0.5, 0.33, 0.2, 0.0]
+    """
+    return 1.0 / (2.0 + max(history - 1_500, 0) / SHARED_OVER) if history < YOUNG else 0.0
+
+
+def _anchors() -> Vector:
+    anchors = np.zeros((WIDTH, len(HORIZONS)))
+    anchors[LAYOUT["gaps"].start + GAPS.index(ANCHOR_SPAN), HORIZONS.index(ANCHORED)] = -ANCHOR_LEAN
+    return anchors
+
+
 def fit_linear(vectors: NDArray[np.float32], targets: Vector, rows: NDArray[np.intp], *, timetable: bool = True) -> Linear:
-    """Fit every horizon on these rows of the history; rows whose target has not come (NaN) are left out."""
+    """Fit every horizon on these rows of the history; rows whose target has not come (NaN) are left out.
+
+    Without a timetable these are plain heads: no anchor, nothing shared.
+    """
     chosen = vectors[rows].astype(np.float64)
     mean, scale = standard(chosen, len(vectors))
     away = np.clip((chosen - mean) / scale, -FAR, FAR)
-    beta, constant = np.zeros((WIDTH, len(HORIZONS))), np.zeros(len(HORIZONS))
+    speaks = np.isfinite(scale)[:, None] & timetable
+    leans, anchors = np.where(speaks, averages(), 0.0), np.where(speaks, _anchors(), 0.0)
+    beta, own = np.zeros((WIDTH, len(HORIZONS))), np.zeros((WIDTH, len(HORIZONS)))
+    constant = np.zeros(len(HORIZONS))
     for horizon in range(len(HORIZONS)):
-        target = targets[rows, horizon]
+        target = targets[rows, horizon] - chosen @ anchors[:, horizon]
         known, look = np.isfinite(target), columns(horizon, timetable=timetable)
+        share = 1.0
         if known.sum() > 4 * len(look) and len(targets) >= APART * HORIZONS[horizon]:
             # Targets that overlap say the same thing many times over; the ridge grows as independent rows get few.
-            ahead = HORIZONS[horizon]
+            ahead, share = HORIZONS[horizon], shared(len(targets))
             repeated = max(ahead * known.sum() / len(targets), 1.0) * (1.0 + YOUNG / len(targets))
             fitted = quantile_fit(away[np.ix_(known, look)], target[known], ridge=RIDGE * min(ahead, RIDGE_TO) * repeated)
-            beta[look, horizon], constant[horizon] = fitted[:-1], fitted[-1]
-    return Linear(mean, scale, beta, constant)
+            beta[look, horizon], constant[horizon] = (1.0 - share) * fitted[:-1], (1.0 - share) * fitted[-1]
+        own[:, horizon] = (1.0 - share) * anchors[:, horizon] + share * leans[:, horizon]
+    return Linear(mean, scale, beta + own * np.where(np.isfinite(scale), scale, 0.0)[:, None], constant + mean @ own)

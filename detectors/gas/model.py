@@ -13,15 +13,12 @@ import numpy as np
 from detectors.gas.advice import Stopping
 from detectors.gas.calibration import AHEAD_EDGES, LEVELS, TAUS, WIDTH_OF
 from detectors.gas.features import GAPS, HORIZONS, LAYOUT, Vector
-from detectors.gas.heads import FAR, Linear
+from detectors.gas.heads import FAR, LEAN, SMOOTH, Linear
 from detectors.gas.network import Network, Single
 
 PERSIST_UNTIL = 50
 INNER = 2.56
 """Standard deviations between the 10 % and the 90 % quantile of a normal distribution."""
-
-SMOOTH = (4, 4, 8, 16, 64, 64, 128, 128)
-"""The span whose moving average is the first forecast, per horizon."""
 
 _SEEN = ("lags", "fullness", "volatility", "slots", "usual", "ahead", "shape", "below", "above")
 LOOK = np.concatenate([np.arange(9)] + [np.arange(LAYOUT[group].start, LAYOUT[group].stop) for group in _SEEN])
@@ -37,7 +34,7 @@ CLAIMED = np.array((1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.95, 1.0))
 SETTLES = 2.0 / 301.0
 """The share of each new move in the volatility that widths are made of."""
 
-_SMOOTH = np.array([GAPS.index(span) for span in SMOOTH])
+_SMOOTH, _LEAN = np.array([GAPS.index(span) for span in SMOOTH]), np.array(LEAN)
 _ROOT = np.sqrt(np.array(HORIZONS) - 1.0)
 LEAST_WIDTH = 1e-4
 _NORMAL = np.array([NormalDist().inv_cdf(tau) for tau in TAUS])
@@ -52,7 +49,7 @@ class Raw(msgspec.Struct, frozen=True):
 
 
 class Cold:
-    """Nothing learned yet: what is now stays, and after `PERSIST_UNTIL` headers it leans back to its moving average."""
+    """Nothing learned yet: what is now stays, and after `PERSIST_UNTIL` headers it leans back to a moving average."""
 
     name = "cold"
     stopping: Stopping | None = None
@@ -64,7 +61,7 @@ class Cold:
 
     def predict(self, vector: Vector, count: int) -> Raw:
         """Raw answers after `count` headers."""
-        points = np.zeros(len(HORIZONS)) if count < PERSIST_UNTIL else -vector[_SMOOTH]
+        points = np.zeros(len(HORIZONS)) if count < PERSIST_UNTIL else -_LEAN * vector[_SMOOTH]
         # The average of squared moves began at nothing: what it has had no time to see is made up for.
         settled = 1.0 - (1.0 - SETTLES) ** max(count - 1, 1)
         widths = np.maximum(_volatility(vector) * _ROOT / math.sqrt(settled), LEAST_WIDTH)

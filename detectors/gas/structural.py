@@ -2,8 +2,8 @@
 
 Harvey, "Forecasting, Structural Time Series Models and the Kalman Filter" (1989). Once settled, such a filter is linear in the
 past moves, each counting less the longer ago it was; the same can be said by gaps to moving averages, so what it says becomes
-an ordinary linear head over those. Half of it is the moving average's answer: on a thousand headers neither is to be trusted
-alone, and their mean (Bates and Granger, 1969) was better than both at every horizon.
+an ordinary linear head over those. Two thirds of it are the moving average's answer: on a thousand headers neither is to be
+trusted alone (Bates and Granger, 1969).
 """
 
 import warnings
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from detectors.gas.features import GAPS, HORIZONS, LAYOUT, WIDTH, Vector
 from detectors.gas.fitting import WARM_UP, increments, left_over, peaks
-from detectors.gas.heads import Linear
-from detectors.gas.model import SMOOTH, Model
+from detectors.gas.heads import Linear, averages
+from detectors.gas.model import Model
 
 STRUCTURAL_FROM = 1_000
 """Headers from which such a fit is worth its second of time."""
@@ -23,6 +23,9 @@ REACH = 600
 """Blocks over which the filter's answer to a step is followed."""
 
 RIDGE = 1e-4
+OWN = 1.0 / 3.0
+"""The filter's share of the answer; the rest is the moving average's."""
+
 LONGEST_FIT = 1_500
 """Newest headers that it looks at; the cost grows with them, and old ones say little."""
 
@@ -35,7 +38,7 @@ def fit_structural(vectors: NDArray[np.float32], x: Vector, first: int, last: in
     decays = (1.0 - 2.0 / (np.array(GAPS) + 1.0)) ** np.arange(1, REACH + 1)[:, None]
     told = np.linalg.solve(decays.T @ decays + RIDGE * np.eye(len(GAPS)), decays.T @ answers_to_steps(x[-LONGEST_FIT:]))
     beta = np.zeros((WIDTH, len(HORIZONS)))
-    beta[LAYOUT["gaps"]] = 0.5 * (told + _back_to_the_average())
+    beta[LAYOUT["gaps"]] = OWN * told + (1.0 - OWN) * averages()[LAYOUT["gaps"]]
     if not np.isfinite(beta).all():
         raise ValueError("a first model did not settle")
     linear = Linear(np.zeros(WIDTH), np.ones(WIDTH), beta, np.zeros(len(HORIZONS)))
@@ -60,10 +63,3 @@ def answers_to_steps(x: Vector) -> Vector:
         state = moves @ state + gain @ (1.0 - sees @ state)
         out[lag] = onward @ state - 1.0
     return out
-
-
-def _back_to_the_average() -> Vector:
-    """The moving-average rung's answer, as coefficients of the gaps (rows) per horizon."""
-    leans = np.zeros((len(GAPS), len(HORIZONS)))
-    leans[[GAPS.index(span) for span in SMOOTH], np.arange(len(HORIZONS))] = -1.0
-    return leans

@@ -4,9 +4,21 @@ import numpy as np
 import pytest
 from statsmodels.regression.quantile_regression import QuantReg
 
-from detectors.gas.features import HORIZONS, LAYOUT, WIDTH
+from detectors.gas import heads
+from detectors.gas.features import GAPS, HORIZONS, LAYOUT, WIDTH
 from detectors.gas.fitting import increments, peaks
-from detectors.gas.heads import columns, fit_linear, quantile_fit, standard
+from detectors.gas.heads import (
+    ANCHOR_LEAN,
+    ANCHOR_SPAN,
+    ANCHORED,
+    LEAN,
+    SMOOTH,
+    averages,
+    columns,
+    fit_linear,
+    quantile_fit,
+    standard,
+)
 from detectors.gas.network import train
 
 
@@ -72,13 +84,40 @@ def test_each_horizon_sees_its_own_future_only() -> None:
     assert set(far) & set(range(profile, WIDTH)) == set(range(LAYOUT["profile"].stop - 7, LAYOUT["profile"].stop))
 
 
-def test_a_horizon_longer_than_the_history_has_no_head_yet() -> None:
+def young(rows: int = 1_500) -> tuple[np.ndarray, np.ndarray]:
+    """Features and the log fee of a chain without any rule."""
     draw = np.random.default_rng(0)
-    vectors = draw.standard_normal((1_500, WIDTH)).astype(np.float32)
-    x = np.cumsum(draw.standard_normal(1_500)) * 0.01
+    return draw.standard_normal((rows, WIDTH)).astype(np.float32), np.cumsum(draw.standard_normal(rows)) * 0.01
+
+
+def test_a_horizon_longer_than_the_history_has_no_head_yet_and_leans_to_its_average() -> None:
+    vectors, x = young()
     linear = fit_linear(vectors, increments(x), np.arange(1_499))
-    assert np.abs(linear.beta[:, 0]).max() > 0
-    assert np.abs(linear.beta[:, -1]).max() == 0.0
+    assert np.count_nonzero(linear.beta[:, 0]) > 50
+    gap = vectors[:, LAYOUT["gaps"]][:, GAPS.index(SMOOTH[-1])]
+    assert linear.predict(vectors.astype(np.float64))[:, -1] == pytest.approx(-LEAN[-1] * gap, abs=1e-9)
+
+
+def test_a_young_head_shares_its_answer_with_the_moving_average(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, x = young()
+    rows, targets = np.arange(1_499), increments(x)
+    both = fit_linear(vectors, targets, rows)
+    monkeypatch.setattr(heads, "shared", lambda _history: 0.0)
+    own = fit_linear(vectors, targets, rows)
+    asked = vectors[:50].astype(np.float64)
+    near = slice(0, HORIZONS.index(300))
+    wanted = 0.5 * own.predict(asked) + 0.5 * asked @ averages()
+    assert both.predict(asked)[:, near] == pytest.approx(wanted[:, near], abs=1e-9)
+
+
+def test_the_anchor_is_all_there_is_where_nothing_else_was_learned() -> None:
+    """A fee that returns half of its way to its hourly average in three hundred blocks, and no noise but the features'."""
+    vectors, _ = young(60_000)
+    targets = np.full((60_000, len(HORIZONS)), np.nan)
+    at = HORIZONS.index(ANCHORED)
+    targets[:, at] = -ANCHOR_LEAN * vectors[:, LAYOUT["gaps"].start + GAPS.index(ANCHOR_SPAN)]
+    linear = fit_linear(vectors, targets, np.arange(0, 60_000, 10))
+    assert linear.predict(vectors[:50].astype(np.float64))[:, at] == pytest.approx(targets[:50, at], abs=1e-3)
 
 
 def test_increments_and_peaks_look_from_the_known_next_fee() -> None:
