@@ -53,7 +53,7 @@ class Opening:
         path = Path(config.journal.path)
         path.parent.mkdir(parents=True, exist_ok=True)
         signer = signer_of(config)
-        self.journal = await asyncio.to_thread(SqliteJournal.open, path)
+        self.journal = await asyncio.to_thread(SqliteJournal.open, path, tidy=False)
         try:
             self.board = FlagBoard(specs_of(config), epoch=self.journal.epoch, valid_for=config.api.valid_for)
             self.documents = Documents(self.board, signer)
@@ -63,6 +63,7 @@ class Opening:
                 self.admin = Threshold("admin", str(config.api.admin))
                 await self.read.open()
                 await self.admin.open()
+            await asyncio.to_thread(self.journal.tidy)  # a disk may take its time over that, and has: pauses are read meanwhile
         except BaseException:
             self._close()
             raise

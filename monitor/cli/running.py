@@ -11,6 +11,10 @@ from monitor.cli.waiting import bar
 CONFIG = Annotated[Path, typer.Option("-c", "--config", help="The configuration file.", show_default=False)]
 
 
+PROMPT = 0.0005
+"""Seconds for which the loading thread may keep the loop's from a turn; an answer takes several, of Python's own 0.005 each."""
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("run")(run)
@@ -30,6 +34,7 @@ def run(
     import asyncio
     import contextlib
     import gc
+    import sys
 
     from monitor.config import load
     from monitor.loop import fair
@@ -40,7 +45,10 @@ def run(
 
     async def live() -> None:
         async with Opening(loaded) as opened:
+            often = sys.getswitchinterval()
+            sys.setswitchinterval(PROMPT)
             await asyncio.to_thread(_load_the_rest)  # in a thread, since flags are asked for meanwhile
+            sys.setswitchinterval(often)
             from monitor.app import Seawall, listen_to_signals
             from monitor.assembly import header_of
             from monitor.chains.recorder import Recorder

@@ -44,9 +44,10 @@ class SqliteJournal:
         self._closed = False
 
     @classmethod
-    def open(cls, path: Path | str, *, clock: Callable[[], float] = time.time) -> Self:
+    def open(cls, path: Path | str, *, clock: Callable[[], float] = time.time, tidy: bool = True) -> Self:
         """Open the journal, or make one where there never was one, and verify every record.
 
+        Who is in a hurry opens it without `tidy`, which waits for the disk several times, and calls that before any append.
         Raises JournalError when another process has it, or the file is empty, foreign, missing or older than it was;
         JournalBroken when its chain does not verify.
         """
@@ -59,6 +60,8 @@ class SqliteJournal:
                 schema.create(path, epoch=int(clock() * 1000))
             journal = cls(path, schema.connect(path), lock, 0)
             journal._settle(mark)
+            if tidy:
+                journal.tidy()
         except BaseException:
             lock.release()
             raise
@@ -73,7 +76,6 @@ class SqliteJournal:
                 self._head = self._base[0] if newest is None else int(newest)
             mark.refuse_other(self.path, self._epoch, self._head)
             self._hash = self.verify().hash
-            self.tidy()
         except BaseException:
             self._database.close()
             raise
@@ -197,12 +199,17 @@ class SqliteJournal:
             if self._closed:
                 return
             self._closed = True
-            self.tidy()
+            self._tidy()
             self._database.close()
             self._lock.release()
 
     def tidy(self) -> None:
         """Move everything into the one file and note how far it came. A full disk prevents neither start nor stop."""
+        with self._guard:
+            if not self._closed:
+                self._tidy()
+
+    def _tidy(self) -> None:
         try:
             with self._translated("tidy"):
                 self._sync("FULL")
