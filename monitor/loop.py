@@ -9,7 +9,7 @@ import os
 import select
 import selectors
 
-AT_ONCE = 256
+AT_ONCE = 128
 """Events handled in a turn: a few milliseconds. The kernel hands out the others first next time, so none is left behind."""
 
 
