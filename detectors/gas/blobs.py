@@ -6,7 +6,7 @@ the recurrence promises is believed is measured, for each distance: none, until 
 
 import math
 from collections import deque
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -100,6 +100,10 @@ class BlobFees:
         """Forget every header above `number`; where that is more than are remembered: all that are."""
         while self._marks and self._state.last is not None and self._state.last.number > number:
             self._state = self._marks.pop()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a snapshot keeps: not the marks, which would be half of its cost and whose loss moves an edge by a hair."""
+        return self.__dict__ | {"_marks": deque[_State](maxlen=DEEP)}
 
     def answers(self, forecast: Forecast) -> dict[int, dict[float, int]]:
         """Wei per blob gas by blocks ahead and quantile; empty before blobs. Changes of the schedule on the way count."""
