@@ -39,6 +39,8 @@ class Hedged:
         self._took: deque[float] = deque(maxlen=REMEMBERED)
         self._credit = IN_HAND
         self._top = -1
+        self._late: set[asyncio.Future[Any]] = set()
+        """Questions that the second node answered before the first. They run on: that no answer comes is noticed of the first."""
 
     @property
     def chain(self) -> str:
@@ -93,8 +95,8 @@ class Hedged:
             if first.done() and not first.cancelled():
                 self._took.append(time.monotonic() - began)
             for task in tasks:
-                if not task.cancel() and not task.cancelled():
-                    task.exception()
+                if task not in self._late:
+                    _drop(task)
 
     def _doubtful(self, first: asyncio.Future[Any]) -> bool:
         """Not there yet, or not what its header promises."""
@@ -118,7 +120,20 @@ class Hedged:
                 break
             if second in done and second.exception() is None and good(second.result()):
                 metrics.HEDGES.labels(self.chain, "won").inc()
-                if first.done() and isinstance(wrong := first.exception(), LogsMissing):
+                if not first.done():
+                    self._late.add(first)
+                    first.add_done_callback(self._came_late)
+                elif isinstance(wrong := first.exception(), LogsMissing):
                     self._blamed(wrong)
                 return second.result(), True
         return await first, False
+
+    def _came_late(self, first: asyncio.Future[Any]) -> None:
+        self._late.discard(first)
+        _drop(first)
+
+
+def _drop(task: asyncio.Future[Any]) -> None:
+    """Nobody waits for it any more."""
+    if not task.cancel() and not task.cancelled():
+        task.exception()
