@@ -6,7 +6,7 @@ something whose right answer is known. What is missing degrades what Seawall doe
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -18,7 +18,10 @@ from monitor.chains.rpc import Pushed, Rpc
 from monitor.errors import NodeError, NodeSilent, NodeUnreachable, RpcRefused
 from monitor.stream import Queue, Rule
 
-WITHIN = 5.0
+T = TypeVar("T")
+
+SOON, WITHIN = 0.5, 5.0
+"""Seconds that a first answer may take before it is asked for once more, and that any may take."""
 TRIES, PAUSE = 3, 0.1
 """How often something is asked for that a node may only just now not give, and seconds before the second time."""
 LOOK_BACK = 8
@@ -127,7 +130,7 @@ class _Block(msgspec.Struct):
 async def probe(node: Lane | Rpc, *, chain: str) -> Capabilities:
     """Ask a node for everything at once. Raises a NodeError when it does not answer at all, since that says nothing."""
     rpc = node.rpc if isinstance(node, Lane) else node
-    latest = await _block(rpc, "latest")
+    latest = await _soon(lambda: _block(rpc, "latest"))
     sample = await _with_transaction(rpc, latest)
     probes: dict[str, Callable[[], Awaitable[bool]]] = {
         "mempool": lambda: _mempool(rpc),
@@ -141,7 +144,8 @@ async def probe(node: Lane | Rpc, *, chain: str) -> Capabilities:
         "tags": lambda: _tags(rpc, latest),
     }
     answers = await asyncio.gather(*(_offered(ask) for ask in probes.values()))
-    await rpc.call("eth_chainId", timeout=WITHIN, type=Quantity)  # a node that fell silent meanwhile has not said no
+    # A node that fell silent meanwhile has not said no.
+    await _soon(lambda: rpc.call("eth_chainId", timeout=WITHIN, type=Quantity))
     found = Capabilities(**dict(zip(probes, answers, strict=True)))
     show(chain, found)
     return found
@@ -167,7 +171,7 @@ async def _offered(ask: Callable[[], Awaitable[bool]]) -> bool:
     """Refused, silent or of another shape, time and again: it cannot be built upon. Once may be a bad moment."""
     for tries in range(TRIES):
         try:
-            return await ask()
+            return await (ask() if tries else _soon(ask))
         except NodeUnreachable:
             raise
         except RpcRefused as error:
@@ -180,6 +184,15 @@ async def _offered(ask: Callable[[], Awaitable[bool]]) -> bool:
             pass
         await asyncio.sleep(PAUSE * 2**tries)
     return False
+
+
+async def _soon(ask: Callable[[], Awaitable[T]]) -> T:
+    """Asked again soon, since an answer may have been lost: while a node is not known, nobody is told anything but `unknown`."""
+    try:
+        async with asyncio.timeout(SOON):
+            return await ask()
+    except TimeoutError:
+        return await ask()
 
 
 async def _block(rpc: Rpc, name: str) -> _Block:
