@@ -37,9 +37,11 @@ def listed(*said: int, tx: str = "0xt1") -> list[LogEntry]:
         ([traced(1, ok=False)], [], None),
         ([traced(logged=False)], listed(1), None),
         ([Unjudged(chain=CHAIN, at=0.0, id="0xt1", stage=Stage.INCLUDED, reason="late")], listed(1), None),
+        ([Unjudged(chain=CHAIN, at=0.0, id="0xt3", stage=Stage.INCLUDED, reason="refused")], listed(1), "0xt1"),
         ([traced(1)], listed(1, 2), "0xt1"),
         ([traced(1, 1)], listed(1), "0xt1"),
         ([traced(1)], listed(3), "0xt1"),
+        ([traced(1)], [*listed(1), *listed(2, tx="0xt2")], "0xt2"),  # the block lists another in its place, or none
         ([traced(1), traced(tx="0xt2")], [*listed(1), *listed(2, tx="0xt2")], "0xt2"),
     ],
 )
