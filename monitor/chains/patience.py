@@ -30,7 +30,7 @@ SHORTEST = 0.125
 """Of `within`: what is waited for the quickest, and for whom no answer is known of."""
 GROWS = 2.0
 """So much longer each time."""
-LONGEST, LAST = 16.0, 8.0
+LONGEST = 16.0
 """Times `within`: the longest wait of all, and what the last try of a read is given at least."""
 SHARE, IN_HAND = 0.2, 8.0
 """How many may be asked again for silence: of every question, and saved up."""
@@ -75,7 +75,7 @@ class Patience:
                 left, longer = until - time.monotonic(), min(GROWS * wait, LONGEST * self._within)
                 last = number == TRIES - 1 or left <= wait
                 spare = not last and self._spend()
-                lives = max(wait + longer, 0.0 if spare else (LAST if last else 1.0) * self._within)
+                lives = max(wait + longer, 0.0 if spare else (LONGEST if last else 1.0) * self._within)
                 tries.begin(ask(within=max(0.0, min(lives, left))))
                 if await tries.answered(wait if spare else None, None if last else PAUSE * 2**number):
                     self._credit += spare
