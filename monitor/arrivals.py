@@ -106,8 +106,6 @@ class Arrivals:
         self._excused: Counter[str] = Counter()
         """How often by another's."""
         self._flying: set[str] = set()
-        self._urgent: set[str] = set()
-        """Of those in flight, which may touch a watched contract."""
         self._retry: set[str] = set()
         """Of those in flight, which are to be offered again as soon as they are done."""
         self._repeated: set[str] = set()
@@ -130,7 +128,7 @@ class Arrivals:
     @property
     def urgent(self) -> bool:
         """Is a verdict being made on something that may touch a watched contract?"""
-        return bool(self._urgent) or self._turns.waits(Kind.NEAR)
+        return self._asking[Kind.NEAR].places.first is not None or self._turns.waits(Kind.NEAR)
 
     def mined(self, transactions: Sequence[str], *, since: float = 0.0, touched: Collection[str] = ()) -> None:
         """A block with these was judged: they need no simulation any more, and some others need another.
@@ -218,7 +216,6 @@ class Arrivals:
             finally:
                 asking.done(tx.id)
                 self._flying.discard(tx.id)
-                self._urgent.discard(tx.id)
                 self._turns.done(tx)
                 if tx.id in self._retry:
                     self._retry.discard(tx.id)
@@ -230,8 +227,6 @@ class Arrivals:
                 await places.room()
                 tx = await self._turns.take(kind)
                 self._flying.add(tx.id)
-                if kind is Kind.NEAR:
-                    self._urgent.add(tx.id)
                 await self._tell_lost()
                 await places.room()
                 places.enter(tx.id)

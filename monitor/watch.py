@@ -117,7 +117,7 @@ class ChainWatch:
         """What data costs on layer 1, where the chain lies above one."""
         self._last: Ingested | None = None
         self.depths = Depths(chain, judging.desk.fold.reorgs.get(chain))
-        self._counts_new = self._saved = False
+        self._counts_new = self._saving = False
         self._ran: set[str] = set()
         """Contracts whose code the block being judged ran."""
         self.accord = Accord(chain)
@@ -335,9 +335,11 @@ class ChainWatch:
         metrics.CAPABILITY.labels(self.chain, "mempool").set(self.feeds.pending.unsupported is None)
         if decided:
             await self.feeds.heads.audit(step)
-        if not self._saved or position.height % self.snapshot_every == 0:
+        due = position.height % self.snapshot_every == 0
+        if due or not self._saving:
+            self._saving = True  # once: on a disk that takes none, an attempt a block would cost every block its time
             await self.save(position)  # before any cursor: what lies below one cannot be undone by who does not know it
-        if first or decided or self._counts_new or position.height % self.snapshot_every == 0:
+        if first or decided or self._counts_new or due:
             self._counts_new = False
             await self.judging.taped()
             await self.judging.desk.advance(Cursor(self.chain, position), time.time(), self.depths.kept)
@@ -359,6 +361,5 @@ class ChainWatch:
         try:
             lineage = self.feeds.heads.lineage.positions
             await asyncio.to_thread(self.snapshots.save, self.chain, position, self.schema, blob, lineage)
-            self._saved = True
         except JournalError as error:
             log.warning("snapshot_failed", chain=self.chain, error=str(error))

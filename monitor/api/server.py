@@ -97,9 +97,10 @@ class Listener:
             keepalive_timeout=IDLE_FOR,
             lingering_time=1.0,
         )
-        documents = app.get(flags.DOCUMENTS)
-        quick = HotFlags(documents) if documents is not None else None
-        self._threshold = Threshold(name, address, quick, most=most) if threshold is None else threshold
+        if threshold is None:
+            documents = app.get(flags.DOCUMENTS)
+            threshold = Threshold(name, address, HotFlags(documents) if documents is not None else None, most=most)
+        self._threshold = threshold
         self._audience = app.get(live.AUDIENCE)
         self._guests: set[live.Seat] = set()
 

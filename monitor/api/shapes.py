@@ -7,6 +7,7 @@ from typing import Any, NotRequired, TypedDict
 
 from detectors.base import Finding
 from detectors.events import Stage
+from monitor.api.hot import Value
 from monitor.api.operators import Done
 from monitor.api.signing import Keys
 from monitor.breaker.actuators.base import Readiness
@@ -16,8 +17,6 @@ from monitor.breaker.machine import Retraction
 from monitor.breaker.sightings import Sighting
 from monitor.breaker.timing import Acknowledged, Timing
 from monitor.gas.answers import Advised, Inclusion, Outlook
-
-Value = bool | str | float
 
 
 class Flags(TypedDict):

@@ -25,30 +25,29 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged_by: str = ""
 
 
-class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
+class Word(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody says of an incident, `at` unix seconds."""
+
+    incident: str
+    integration: str
+    at: float
+    by: str
+    note: str = ""
+
+
+class Acknowledged(Word, frozen=True, kw_only=True):
     """Somebody took up an incident: a person, or a pager in a person's name."""
 
     kind: ClassVar[str] = "acknowledged"
 
-    incident: str
-    integration: str
-    at: float
-    by: str
-    note: str = ""
     via: str = ""
     """The receiver that told us of it; empty for one that was given here."""
 
 
-class GivenBack(msgspec.Struct, frozen=True, kw_only=True):
+class GivenBack(Word, frozen=True, kw_only=True):
     """Whoever had taken up an incident has it no more: their pager says that the acknowledgement or the silence ended."""
 
     kind: ClassVar[str] = "unacknowledged"
-
-    incident: str
-    integration: str
-    at: float
-    by: str
-    note: str = ""
 
 
 class Timings:

@@ -13,8 +13,10 @@ from typing import Any, TypeVar
 
 from monitor import metrics
 from monitor.chains.base import BlockData, Extent, LogEntry, LogsMissing
+from monitor.chains.credit import Credit
 from monitor.chains.evm import Evm
 from monitor.chains.link import Lane
+from monitor.chains.patience import let_go
 from monitor.chains.rpc import Pushed
 from monitor.errors import NodeError
 from monitor.stream import Queue
@@ -37,7 +39,7 @@ class Hedged:
     def __init__(self, first: Evm, second: Callable[[], Lane | None], blamed: Callable[[NodeError], None]) -> None:
         self._first, self._second, self._blamed = first, second, blamed
         self._took: deque[float] = deque(maxlen=REMEMBERED)
-        self._credit = IN_HAND
+        self._credit = Credit(SHARE, IN_HAND)
         self._top = -1
         self._late: set[asyncio.Future[Any]] = set()
         """Questions that the second node answered before the first. They run on: that no answer comes is noticed of the first."""
@@ -80,7 +82,7 @@ class Hedged:
 
     async def _race(self, ask: Callable[[Evm], Awaitable[T]], good: Callable[[T], bool]) -> tuple[T, bool]:
         """The answer, and whether it is the second node's. Raises what the first one did when neither helped."""
-        self._credit = min(IN_HAND, self._credit + SHARE)
+        self._credit.earn()
         began = time.monotonic()
         first = asyncio.ensure_future(ask(self._first))
         tasks: list[asyncio.Future[T]] = [first]
@@ -96,7 +98,7 @@ class Hedged:
                 self._took.append(time.monotonic() - began)
             for task in tasks:
                 if task not in self._late:
-                    _drop(task)
+                    let_go(task)
 
     def _doubtful(self, first: asyncio.Future[Any]) -> bool:
         """Not there yet, or not what its header promises."""
@@ -104,11 +106,10 @@ class Hedged:
 
     def _other(self) -> Lane | None:
         lane = self._second() if self._first.proves else None
-        if lane is not None and self._credit < 1.0:
+        if lane is not None and not self._credit.spend():
             metrics.HEDGES.labels(self.chain, "spared").inc()
             return None
         if lane is not None:
-            self._credit -= 1.0
             metrics.HEDGES.labels(self.chain, "sent").inc()
         return lane
 
@@ -130,10 +131,4 @@ class Hedged:
 
     def _came_late(self, first: asyncio.Future[Any]) -> None:
         self._late.discard(first)
-        _drop(first)
-
-
-def _drop(task: asyncio.Future[Any]) -> None:
-    """Nobody waits for it any more."""
-    if not task.cancel() and not task.cancelled():
-        task.exception()
+        let_go(first)

@@ -11,9 +11,10 @@ import statistics
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from monitor.chains.base import LogsMissing
+from monitor.chains.credit import Credit
 from monitor.errors import NodeGarbled, NodeOversize, NodeSilent, RpcRefused
 
 T = TypeVar("T")
@@ -42,7 +43,7 @@ class Patience:
     def __init__(self, what: str, within: float) -> None:
         self._what, self._within = what, within
         self._took: deque[float] = deque(maxlen=REMEMBERED)
-        self._credit = IN_HAND
+        self._credit = Credit(SHARE, IN_HAND)
 
     @property
     def deadline(self) -> float:
@@ -68,17 +69,18 @@ class Patience:
 
         `altogether`: seconds for all of it. Raises the last NodeError, and at once what asking again cannot help.
         """
-        self._credit = min(IN_HAND, self._credit + SHARE)
+        self._credit.earn()
         until, wait, tries = time.monotonic() + altogether, self.deadline, _Tries[T](self._what)
         try:
             for number in range(TRIES):
                 left, longer = until - time.monotonic(), min(GROWS * wait, LONGEST * self._within)
                 last = number == TRIES - 1 or left <= wait
-                spare = not last and self._spend()
+                spare = not last and self._credit.spend()
                 lives = max(wait + longer, 0.0 if spare else (LONGEST if last else 1.0) * self._within)
                 tries.begin(ask(within=max(0.0, min(lives, left))))
                 if await tries.answered(wait if spare else None, None if last else PAUSE * 2**number):
-                    self._credit += spare
+                    if spare:
+                        self._credit.give_back()
                     self.learn(tries.took)
                     return tries.answer
                 wait = longer
@@ -87,13 +89,6 @@ class Patience:
             raise tries.error
         finally:
             tries.end()
-
-    def _spend(self) -> bool:
-        """May one more be asked again for silence?"""
-        if self._credit < 1.0:
-            return False
-        self._credit -= 1.0
-        return True
 
 
 class _Tries(Generic[T]):
@@ -131,8 +126,7 @@ class _Tries(Generic[T]):
     def end(self) -> None:
         """Listen no more."""
         for one in self._out:
-            if not one.cancel() and not one.cancelled():
-                one.exception()
+            let_go(one)
 
     def _good(self, one: asyncio.Future[T]) -> bool:
         self.took = time.monotonic() - self._out.pop(one)
@@ -143,6 +137,12 @@ class _Tries(Generic[T]):
             raise failed
         self.error = failed
         return False
+
+
+def let_go(task: asyncio.Future[Any]) -> None:
+    """Nobody waits for it any more: it is ended, and what it came to is nobody's trouble."""
+    if not task.cancel() and not task.cancelled():
+        task.exception()
 
 
 def _finite(seconds: float) -> float | None:

@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import Any, Generic, TypeVar
 
+from monitor.chains.patience import let_go
+
 T = TypeVar("T")
 
 
@@ -39,6 +41,5 @@ class Ahead(Generic[T]):
     def clear(self) -> None:
         """Read no more of it."""
         for task in self._tasks:
-            if not task.cancel() and not task.cancelled():
-                task.exception()
+            let_go(task)
         self._tasks.clear()

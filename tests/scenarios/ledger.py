@@ -281,47 +281,20 @@ def _timings(run: Run) -> Iterator[str]:
     alone = [o.judged_ms for o in run.speed.alone if 0 < o.frames <= 200]
     pending = [o.judged_ms for o in run.outcomes if o.way == PENDING and 0 < o.frames <= 200]
     left = [o.lead_ms for o in run.outcomes if o.way == PENDING and o.lead_ms is not None]
-    micros, real = run.trial.micros, run.blocks.micros
+    micros, real = ([one / 1000 for one in times] for times in (run.trial.micros, run.blocks.micros))
     yield "## Timings of this run"
     yield ""
     yield f"{run.date}, in {span(run.seconds)}, on whatever else the machine was doing. Everything below varies from run to run."
     yield ""
     yield from table("measure", "n", "p50", "p99", "goal")
-    yield row(
-        "announced → verdict, attacks of ≤ 200 frames, second looks included: one at a time",
-        len(alone),
-        ms(percentile(alone, 0.5)),
-        ms(percentile(alone, 0.99)),
-        "p99 ≤ 300 ms",
-    )
-    yield row(
-        "the same beside everything else of this run, on cores that have nothing to spare",
-        len(pending),
-        ms(percentile(pending, 0.5)),
-        ms(percentile(pending, 0.99)),
-        "",
-    )
-    yield row(
-        "our own share of a verdict: CPU, both looks parsed, judged thrice",
-        len(micros),
-        ms(percentile(micros, 0.5) / 1000),
-        ms(percentile(micros, 0.99) / 1000),
-        "p50 ≤ 20 ms",
-    )
-    yield row(
-        "the same on real blocks, call trees",
-        len(real),
-        ms(percentile(real, 0.5) / 1000),
-        ms(percentile(real, 0.99) / 1000),
-        "",
-    )
-    yield row(
-        "flag → mined (the corpus mines as soon as everybody has judged)",
-        len(left),
-        ms(percentile(left, 0.5)),
-        ms(percentile(left, 0.99)),
-        "",
-    )
+    for measure, times, goal in (
+        ("announced → verdict, attacks of ≤ 200 frames, second looks included: one at a time", alone, "p99 ≤ 300 ms"),
+        ("the same beside everything else of this run, on cores that have nothing to spare", pending, ""),
+        ("our own share of a verdict: CPU, both looks parsed, judged thrice", micros, "p50 ≤ 20 ms"),
+        ("the same on real blocks, call trees", real, ""),
+        ("flag → mined (the corpus mines as soon as everybody has judged)", left, ""),
+    ):
+        yield row(measure, len(times), ms(percentile(times, 0.5)), ms(percentile(times, 0.99)), goal)
     blocks = sorted(run.speed.blocks)
     if blocks:
         yield row(

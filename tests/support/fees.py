@@ -1,6 +1,8 @@
 """A chain's fees as the daemon would have them after so many blocks of the seeded chain, and an oracle on them."""
 
+import asyncio
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from monitor.config.layout import BlobRules
 from monitor.gas.answers import Advised, Inclusion, Outlook, Question
 from monitor.gas.live import Live
 from tests.support.chain_of_fees import headers
+from tests.support.daemon import Daemon
 
 CHAIN = "eip155:1"
 SEEN_AT = 1_700_000_000.0
@@ -73,3 +76,18 @@ class Seer:
         if self.seen is None:
             raise LookupError(self.name)
         return self.seen.advise(question, self.degraded)
+
+
+async def told(daemon: Daemon, query: str = "", *, after: int = -1, within: float = 30.0) -> dict[str, Any]:
+    """What the daemon says of fees once it speaks of a block beyond `after`."""
+    said: Any = None
+    async with asyncio.timeout(within):
+        while True:
+            try:
+                async with daemon.http.get(f"{daemon.read}/v1/gas/test{query}") as answer:
+                    said = await answer.json(content_type=None)
+                    if answer.status == 200 and said["block"]["number"] > after:
+                        return dict(said)
+            except OSError:
+                pass
+            await asyncio.sleep(0.05)

@@ -2,7 +2,6 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,6 +15,7 @@ from monitor.errors import NodeGarbled
 from monitor.gas.arbitrum import ArbGasInfo
 from tests.support.bytecode import GAS, HASHES
 from tests.support.daemon import Daemon, settings
+from tests.support.fees import told
 from tests.support.nitro import ARB_GAS_INFO, Nitro, Owed
 
 CHAIN = "eip155:31337"
@@ -76,20 +76,6 @@ async def test_a_chain_without_the_precompile_is_found_out() -> None:
         await line.close()
 
 
-async def told(daemon: Daemon, after: int) -> dict[str, Any]:
-    """What the daemon says of fees once it speaks of a block beyond `after`."""
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                async with daemon.http.get(f"{daemon.read}/v1/gas/test") as answer:
-                    said = await answer.json(content_type=None)
-                    if answer.status == 200 and said["block"]["number"] > after:
-                        return dict(said)
-            except OSError:
-                pass
-            await asyncio.sleep(0.02)
-
-
 async def test_the_daemon_tells_the_next_fee_exactly_and_is_degraded_only_while_nobody_says_what_is_owed(tmp_path: Path) -> None:
     chain = legacy()
     async with await Anvil.start() as node, HttpNode(node.http) as rpc:
@@ -99,12 +85,12 @@ async def test_the_daemon_tells_the_next_fee_exactly_and_is_degraded_only_while_
         config = settings(tmp_path, node.ws, blind_after="60s")
         config["chains"]["test"] |= {"kind": "arbitrum", "block_time": "1s"}
         async with Daemon(tmp_path, config) as daemon:
-            said = await told(daemon, 4)
+            said = await told(daemon, after=4)
             assert "is reckoned from gas used" in said["degraded"]
             fees = set()
             for number in range(6, 26):
                 await mined(rpc, chain, 120_000_000 if number < 16 else 0, seconds=1 + number % 3)
-                before, said = said, await told(daemon, number - 1)
+                before, said = said, await told(daemon, after=number - 1)
                 if number > 6:
                     assert said["base_fee_wei"] == before["next_fee_wei"]
                     assert (said["degraded"], said["model"]["name"]) == (None, "backlog")
@@ -112,9 +98,9 @@ async def test_the_daemon_tells_the_next_fee_exactly_and_is_degraded_only_while_
             assert max(fees) > 1.2 * min(fees), "the fee moved"
             await rpc.call("anvil_setCode", [ARB_GAS_INFO, "0x"])
             await rpc.call("anvil_mine", ["0x1", "0x1"])
-            await told(daemon, 25)
+            await told(daemon, after=25)
             await rpc.call("anvil_mine", ["0x1", "0x1"])
-            said = await told(daemon, 26)
+            said = await told(daemon, after=26)
             assert "ArbGasInfo was not read at block 26" in said["degraded"]
             async with daemon.http.get(f"{daemon.read}/metrics") as answer:
                 text = await answer.text()

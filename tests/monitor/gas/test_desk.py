@@ -35,22 +35,7 @@ from monitor.journal.sqlite import SqliteJournal
 from monitor.metrics import REGISTRY
 from tests.support.chain_of_fees import headers
 from tests.support.daemon import ROOT, Daemon, settings
-from tests.support.fees import block, model
-
-
-async def told(daemon: Daemon, query: str = "", *, after: int = -1, within: float = 30.0) -> dict[str, Any]:
-    """What the daemon says of fees once it speaks of a block beyond `after`."""
-    said: Any = None
-    async with asyncio.timeout(within):
-        while True:
-            try:
-                async with daemon.http.get(f"{daemon.read}/v1/gas/test{query}") as answer:
-                    said = await answer.json(content_type=None)
-                    if answer.status == 200 and said["block"]["number"] > after:
-                        return dict(said)
-            except OSError:
-                pass
-            await asyncio.sleep(0.05)
+from tests.support.fees import block, model, told
 
 
 async def test_a_cold_daemon_forecasts_at_once_says_why_it_is_degraded_and_goes_on_after_a_restart(tmp_path: Path) -> None:
