@@ -46,7 +46,9 @@ async def test_a_theft_that_hides_from_the_simulation_is_seen_and_paused_while_i
         async with Daemon(tmp_path, settings(tmp_path, anvil.ws, watch=bank, blind_after="60s")) as daemon:
             await node.call("evm_mine", [])
             await daemon.until("run")
-            parent = (await node.call("eth_getBlockByNumber", ["latest", False]))["parentHash"]
+            newest = await node.call("eth_getBlockByNumber", ["latest", False])
+            await daemon.metric("seawall_chain_head_number", least=int(newest["number"], 16))  # the block it simulates on
+            parent = newest["parentHash"]
             data = "0x" + bank[2:].rjust(64, "0") + f"{int(parent, 16) & 1:064x}"  # it names its victim, so it is near
             await node.call("eth_sendTransaction", [{"from": me, "to": thief, "data": data, "gas": "0x100000"}])
             await daemon.metric("seawall_reruns_total", 'outcome="differs"', least=1, within=15)

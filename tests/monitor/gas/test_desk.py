@@ -220,7 +220,10 @@ async def test_a_cold_chain_climbs_every_rung_is_killed_over_a_fit_and_restarted
     await desk.fed(chain, STRUCTURAL_FROM + DEEP)
     assert await desk.climbs(chain) == "structural"
     assert rungs() == {"structural"}
-    assert [(one.name, one.first, one.last) for one in desk.kept] == [("structural", first, chain[999].number)]
+    (structural,) = desk.kept
+    assert (structural.name, structural.first) == ("structural", first)
+    # Its last row is whichever was certain when it was asked for: an earlier hand-over may still have been on its way then.
+    assert chain[STRUCTURAL_FROM - 1].number <= structural.last < chain[desk.had - DEEP].number
     # The process is stopped, asked for a fit that it cannot begin, and killed over it.
     (process,) = multiprocessing.active_children()
     assert process.pid is not None
