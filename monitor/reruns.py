@@ -115,6 +115,7 @@ class Reruns:
                 head = self._newest.position or await self._newest.settled()
                 named = await names(self._rpc, head)
                 metrics.CAPABILITY.labels(self.chain, "environments").set(named is not None)
+                metrics.CAPABILITY.labels(self.chain, "block_hashes").set(named is not None and bool(named.hashes))
             if named is None:
                 metrics.RERUNS.labels(self.chain, "not offered").inc(len(self._row))
                 self._row.clear()
