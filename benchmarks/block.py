@@ -7,6 +7,7 @@ several transactions; only its first is sent, so a pause within the round is a p
 Goal: at most 1.5 s beyond the node's own trace time.
 """
 
+import argparse
 import asyncio
 import json
 import math
@@ -142,6 +143,7 @@ async def run() -> dict[str, object]:
 
 def main() -> None:
     """Print one JSON object."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     sys.stdout.write(json.dumps(asyncio.run(run())) + "\n")
 
 

@@ -5,6 +5,7 @@ Redis on this machine, in turn. Then 5,000 listeners wait for a flip, alone and 
 Goals: at least 0.2 of the bare server's rate, p99 at most 10 times Redis's, the last of 5,000 told within 200 ms.
 """
 
+import argparse
 import json
 import os
 import shutil
@@ -93,6 +94,7 @@ def flip(leaving: int) -> dict[str, float]:
 
 def main() -> None:
     """Alternate, compare round by round, print one JSON object."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     with serving("bare") as (bare, _), serving("ours") as (ours, _), redis() as cache:
         _prepare(cache)
         lanes: dict[str, list[dict[str, Any]]] = {"bare": [], "seawall": [], "redis": []}

@@ -6,6 +6,7 @@ Every run is a fresh process; each must find exactly what the feed was made of. 
 counted once it is set up; ratios are taken round by round. Goals: (b) at least 0.60 of (a) and 10 times (c).
 """
 
+import argparse
 import json
 import os
 import statistics
@@ -80,6 +81,7 @@ def run(pusher: Pusher, lane: Lane, session: str, truth: Tally, log: IO[str]) ->
 
 def main() -> None:
     """Alternate the lanes, compare round by round, print one JSON object."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     load = os.getloadavg()[0]
     if load > QUIET:
         sys.stderr.write(f"load {load:.2f} before the start: the ratios hold, the absolute figures are those of a busy machine\n")

@@ -5,6 +5,7 @@ accounting of each finished process. Both have their byte code, as an installati
 of the memory.
 """
 
+import argparse
 import json
 import os
 import statistics
@@ -33,6 +34,7 @@ def cost(code: str) -> tuple[float, float]:
 
 def main() -> None:
     """Alternate the two, compare round by round, print one JSON object."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     with compiled():
         for code in (STREAMING, EVERYTHING):
             cost(code)  # both warm: byte code made, files in the page cache

@@ -3,6 +3,7 @@
 The scheme is etcd's: a harness that cannot find the old bugs again is not to be believed about new ones.
 """
 
+import argparse
 import json
 import shutil
 import subprocess
@@ -60,7 +61,9 @@ def found(bug: Bug, tree: Path) -> bool:
 
 def main() -> None:
     """Plant, test, tell; one JSON object at the end."""
-    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("wanted", nargs="?", default="", help="only the bugs whose names contain this")
+    wanted = parser.parse_args().wanted
     alive = []
     chosen = [bug for bug in bugs() if wanted in bug.name]
     with tempfile.TemporaryDirectory() as folder:
