@@ -22,7 +22,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     `duplicated` handed over twice without a revert between; `duplicates_effected` decisions taken twice. `lies` blocks whose
     logs were lied about, `caught_lies` (of the follower alone) those never handed over with the lie. Recovery counts from the
     end of a fault until what the chain was then had been processed. `unknown_by` says which fault explains how many seconds of
-    `unknown`, `unknown_after_return_ms` how long it stayed once a node was back; `absent_seconds` nobody answered at all.
+    `unknown`, `unknown_said` what the answer itself gave as the reason, `unknown_after_return_ms` how long it stayed once a node
+    was back; `absent_seconds` nobody answered at all.
     `replay_identical`: the tape, judged again, gives the decisions on it (None where there was more than one life).
     """
 
@@ -56,6 +57,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int = 0
     unknown_seconds: float = 0.0
     unknown_by: dict[str, float] = {}
+    unknown_said: dict[str, float] = {}
     unjustified_unknown_seconds: float = 0.0
     unjustified_reasons: list[str] = []
     unknown_after_return_ms: list[int] = []
@@ -132,8 +134,11 @@ def summary(reports: Iterable[Report]) -> dict[str, object]:
     took = sorted(one for report in reports for one in report.recovery_ms)
     after = sorted(one for report in reports for one in report.unknown_after_return_ms)
     kinds: Counter[str] = Counter()
+    said: dict[str, float] = {}
     for report in reports:
         kinds.update(report.faults)
+        for why, seconds in report.unknown_said.items():
+            said[why] = round(said.get(why, 0.0) + seconds, 3)
     return {
         "seeds": [report.seed for report in reports],
         "good": sum(report.good for report in reports),
@@ -147,6 +152,7 @@ def summary(reports: Iterable[Report]) -> dict[str, object]:
         "recovery_p99_s": took[len(took) * 99 // 100] / 1000 if took else 0.0,
         "recovery_max_s": max(took, default=0) / 1000,
         "unknown_seconds_one_bad": round(sum(one.unknown_seconds for one in reports if one.mode == "one-bad"), 3),
+        "unknown_said": dict(sorted(said.items(), key=lambda one: -one[1])),
         "unknown_after_return_max_s": max(after, default=0) / 1000,
         "blackouts": len(after),
         "faults": dict(sorted(kinds.items())),

@@ -1,6 +1,7 @@
 """What a reader was told all along: the flag of a quiet integration, looked at twenty times a second, and how blind it was."""
 
 import asyncio
+import re
 import time
 from collections.abc import Sequence
 from itertools import pairwise
@@ -10,6 +11,7 @@ import aiohttp
 
 EVERY = 0.05
 ANSWERS_WITHIN = 0.5
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
 class Befallen(NamedTuple):
@@ -60,13 +62,17 @@ class Sight:
 
 
 class Blindness(NamedTuple):
-    """Seconds in which the answer was `unknown`: in all, by the fault that explains them, and with none; seconds without one."""
+    """Seconds in which the answer was `unknown`: in all, by the fault that explains them, and with none; seconds without one.
+
+    `said`: by the reason that the answer gave, numbers left out; `reasons`: those given while no fault explains them.
+    """
 
     unknown: float
     by: dict[str, float]
     unjustified: float
     absent: float
     reasons: list[str]
+    said: dict[str, float]
 
 
 def blindness(looks: Sequence[Look], faults: Sequence[Befallen], grace: float) -> Blindness:
@@ -75,12 +81,13 @@ def blindness(looks: Sequence[Look], faults: Sequence[Befallen], grace: float) -
     >>> looks = [Look(0.0, "run", ""), Look(1.0, "unknown", "no head"), Look(2.0, "run", ""), Look(5.0, "unknown", "?"),
     ...          Look(6.0, "run", "")]
     >>> found = blindness(looks, [Befallen("reset", 0.5, 0.5)], grace=2.0)
-    >>> found.unknown, found.by, found.unjustified, found.reasons
-    (2.0, {'reset': 1.0}, 1.0, ['?'])
+    >>> found.unknown, found.by, found.unjustified, found.reasons, found.said
+    (2.0, {'reset': 1.0}, 1.0, ['?'], {'no head': 1.0, '?': 1.0})
     """
     unknown = absent = unjustified = 0.0
     by: dict[str, float] = {}
     reasons: dict[str, None] = {}
+    said: dict[str, float] = {}
     for look, following in pairwise(looks):
         lasted = following.at - look.at
         if look.state == "absent":
@@ -88,6 +95,8 @@ def blindness(looks: Sequence[Look], faults: Sequence[Befallen], grace: float) -
         if look.state != "unknown":
             continue
         unknown += lasted
+        why = _NUMBER.sub("N", look.why)
+        said[why] = said.get(why, 0.0) + lasted
         near = [fault for fault in faults if fault.began <= following.at and look.at <= fault.ended + grace]
         if near:
             cause = max(near, key=lambda fault: fault.began).kind
@@ -95,6 +104,8 @@ def blindness(looks: Sequence[Look], faults: Sequence[Befallen], grace: float) -
         else:
             unjustified += lasted
             reasons[look.why] = None
-    return Blindness(
-        round(unknown, 3), {k: round(v, 3) for k, v in by.items()}, round(unjustified, 3), round(absent, 3), [*reasons]
-    )
+    return Blindness(round(unknown, 3), _rounded(by), round(unjustified, 3), round(absent, 3), [*reasons], _rounded(said))
+
+
+def _rounded(seconds: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 3) for name, value in seconds.items()}
