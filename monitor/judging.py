@@ -21,6 +21,7 @@ from monitor.effigy import BANK
 from monitor.errors import JournalError
 from monitor.journal.base import Record
 from monitor.pipeline import Judged, Pipeline
+from monitor.pipeline import Proposed as Proposal
 
 log = structlog.get_logger()
 
@@ -57,30 +58,34 @@ class Judging:
         began = time.time() if spans.way is not None else 0.0
         judged, proposed = self.pipeline.step(event)
         metrics.EVENTS.labels(event.chain, type(event).__name__).inc()
-        self.desk.show(proposed.decisions)
-        shown_at = time.time()
-        self._tell(event, judged)
+        with self.desk.showing(proposed.decisions):
+            shown_at = time.time()
+            self._tell(event, judged)
+            made = await self._decide(event, judged, proposed, number, shown_at)
+        decided = [one.decision.integration for one in made if not internal(one.decision.integration)]
+        if spans.way is not None:
+            ended = time.time() if proposed.decisions or proposed.notes else shown_at
+            spans.way.judged(event, (began, shown_at), len(judged.findings), decided, ended)
+        if decided:
+            stage = event.stage if isinstance(event, Execution) else "included"
+            metrics.DETECTION_LATENCY.labels(event.chain, stage).observe(max(0.0, time.time() - event.at))
+        return judged, made
+
+    async def _decide(self, event: Event, judged: Judged, proposed: Proposal, number: int, shown_at: float) -> list[Made]:
+        """Carry out what was proposed, if anything was."""
         if not (proposed.decisions or proposed.notes):
-            if spans.way is not None:
-                spans.way.judged(event, (began, shown_at), len(judged.findings), (), shown_at)
-            return judged, []
+            return []
         self._mark(Proposed(number=number))
-        made: list[Made] = []
         refused = True
         try:
             made = await self.desk.decide(lambda: self._again(event, judged, number, shown_at))
             refused = False
         except JournalError:
             log.warning("decision_owed", integrations=[d.integration for d in proposed.decisions])
+            return []
         finally:
             self._mark(Done(number=number, refused=refused))
-        decided = [one.decision.integration for one in made if not internal(one.decision.integration)]
-        if spans.way is not None:
-            spans.way.judged(event, (began, shown_at), len(judged.findings), decided, time.time())
-        if decided:
-            stage = event.stage if isinstance(event, Execution) else "included"
-            metrics.DETECTION_LATENCY.labels(event.chain, stage).observe(max(0.0, time.time() - event.at))
-        return judged, made
+        return made
 
     def restore(self, chain: str, detectors: Mapping[str, Detector], after: Position | None = None) -> None:
         """Give a chain these detectors: fresh ones, or those saved `after` a block."""

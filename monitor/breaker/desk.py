@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import msgspec
@@ -13,7 +14,7 @@ from monitor import metrics
 from monitor.breaker.depths import Reorgs
 from monitor.breaker.flags import FlagBoard
 from monitor.breaker.fold import Cursor, Fold, Note, Request, proves_life
-from monitor.breaker.holds import Decision, State, internal
+from monitor.breaker.holds import Decision, Hold, State, internal, outdoes
 from monitor.breaker.machine import Breaker, IllegalTransitionError, Retraction, after_change, apply
 from monitor.breaker.shadows import WouldPause
 from monitor.breaker.timing import Acknowledged, GivenBack, Timings
@@ -43,6 +44,18 @@ class Made(msgspec.Struct, frozen=True):
     revision: int
 
 
+_NOTHING: tuple[Sequence[Decision], Sequence[Note]] = ((), ())
+
+
+class _Batch:
+    """Orders that go into the journal together, shown until they are through."""
+
+    def __init__(self) -> None:
+        self.orders: list[Pause] = []
+        self.shown = ExitStack()
+        self.carrier: asyncio.Task[None] | None = None
+
+
 class Desk:
     """Holds the fold and the board together over one journal. `told` is called with every decision once it is in force."""
 
@@ -62,9 +75,10 @@ class Desk:
         self.reserve: Reserve | None = None
         """Where pauses that the journal refused are set aside, to outlive this process."""
         self._turn = asyncio.Lock()
-        self._ordered: list[Pause] = []
-        self._carrier: asyncio.Task[None] | None = None
-        """Takes what was ordered into the journal as soon as it is its turn; whoever orders until then goes along."""
+        self._under_way: Counter[str] = Counter()
+        """Pauses by integration that are shown while they wait for their turn or for the disk."""
+        self._batch: _Batch | None = None
+        """What was ordered and waits for its turn; whoever orders until then goes along."""
 
     def restore(self, records: Iterable[Record]) -> None:
         """Fold the journal at start, before anything else runs; the flags then say what they said before.
@@ -72,21 +86,43 @@ class Desk:
         A pause that an earlier life showed on a full disk is shown again, and owed.
         """
         aside = [] if self.reserve is None else [msgspec.json.decode(entry, type=Decision) for entry in self.reserve.kept]
-        unknown = {hold.id for decision in aside for hold in decision.place}
+        missing = [(owed, hold) for owed in aside for hold in owed.place]
         for record in records:
             if proves_life(record.kind, record.body):
                 self.fold.head = record.sequence
                 continue
             if (made := self._enter(record)) is not None:
-                unknown.difference_update(hold.id for hold in made.decision.place)
+                missing = [(owed, hold) for owed, hold in missing if not _says(made.decision, owed, hold)]
                 self.told(made)  # alerts are told at least once: one of an earlier life may not have been
         for breaker in self.fold.breakers.values():
             self._show(breaker)
-        self.owed = [decision for decision in aside if any(hold.id in unknown for hold in decision.place)]
-        self.show(self.owed)
+        unpaid = {owed.id for owed, _ in missing}
+        self.owed = [decision for decision in aside if decision.id in unpaid]
+        self._show_now(self.owed)
 
-    def show(self, decisions: Sequence[Decision]) -> None:
-        """Show these pauses now, before the journal has them; releases wait. Follow with `decide`."""
+    @contextmanager
+    def showing(self, decisions: Sequence[Decision]) -> Iterator[None]:
+        """Show these pauses now, before the journal has them, and until what is done inside is over; releases wait.
+
+        Whatever else is recorded of an integration meanwhile leaves its pause shown. Then the journal's word counts, or what it
+        is owed; a pause that was being recorded as its task was cancelled stays shown until the next record.
+        """
+        held = [one.integration for one in decisions if one.pauses and not one.shadow]
+        self._under_way.update(held)
+        self._show_now(decisions)
+        over = False
+        try:
+            yield
+            over = True
+        except JournalError:
+            over = True
+            raise
+        finally:
+            self._under_way.subtract(held)
+            for name in held if over else ():
+                self._show(self.fold.breaker(name))
+
+    def _show_now(self, decisions: Sequence[Decision]) -> None:
         decided_at = time.time()
         for decision in decisions:
             if decision.pauses and not decision.shadow:
@@ -101,32 +137,38 @@ class Desk:
         Raises JournalError when the journal took nothing: a release is then off, a pause stays shown and is owed (see `pay`).
         """
         async with self._turn:
-            while True:
-                decisions, notes = propose()
-                self.show(decisions)
-                failpoints.reach("desk.shown")
-                drafts = [_draft("decision", d, d.at, d.by) for d in decisions]
-                drafts += [_draft(note.kind, note, note.at, note.by, durable=note.durable) for note in notes]
-                if not drafts:
-                    return []
-                try:
-                    records = await self._append(drafts, self.fold.head)
-                except JournalConflict:
-                    metrics.JOURNAL_CONFLICTS.inc()
-                    await self._catch_up()
-                except JournalError as error:
-                    self._refused(error, decisions)
-                    await self._set_aside()
-                    raise
-                else:
-                    failpoints.reach("desk.appended")
-                    self.trouble = ""
-                    for note in notes:
-                        if isinstance(note, Retraction):
-                            metrics.RETRACTIONS.labels(note.integration).inc()
-                        elif isinstance(note, WouldPause):
-                            metrics.WOULD_PAUSES.labels(note.integration, note.finding.detector).inc()
-                    return [_counted(made) for record in records if (made := self._fold(record)) is not None]
+            with ExitStack() as shown:
+                while True:
+                    decisions, notes = propose()
+                    shown.enter_context(self.showing(decisions))
+                    failpoints.reach("desk.shown")
+                    try:
+                        return await self._record(decisions, notes)
+                    except JournalConflict:
+                        metrics.JOURNAL_CONFLICTS.inc()
+                        await self._catch_up()
+
+    async def _record(self, decisions: Sequence[Decision], notes: Sequence[Note]) -> list[Made]:
+        drafts = [_draft("decision", d, d.at, d.by) for d in decisions]
+        drafts += [_draft(note.kind, note, note.at, note.by, durable=note.durable) for note in notes]
+        if not drafts:
+            return []
+        try:
+            records = await self._append(drafts, self.fold.head)
+        except JournalConflict:
+            raise
+        except JournalError as error:
+            self._refused(error, decisions)
+            await self._set_aside()
+            raise
+        failpoints.reach("desk.appended")
+        self.trouble = ""
+        for note in notes:
+            if isinstance(note, Retraction):
+                metrics.RETRACTIONS.labels(note.integration).inc()
+            elif isinstance(note, WouldPause):
+                metrics.WOULD_PAUSES.labels(note.integration, note.finding.detector).inc()
+        return [_counted(made) for record in records if (made := self._fold(record)) is not None]
 
     async def pause(self, order: Pause) -> None:
         """Show an ordered pause, whatever is being written, and take it into the journal with those ordered meanwhile.
@@ -134,23 +176,24 @@ class Desk:
         So a hundred orders at once wait for two syncs, not for a hundred. It is carried out though its caller may be gone. Raises
         JournalError as `decide` does.
         """
-        self.show(tuple(order(self.fold.breaker)))
-        self._ordered.append(order)
-        if self._carrier is None:
-            self._carrier = asyncio.create_task(self._carry(), name="desk/pauses")
-            self._carrier.add_done_callback(lambda done: done.cancelled() or done.exception())  # told to all, if any are left
-        await asyncio.shield(self._carrier)
+        batch = self._batch
+        if batch is None:
+            batch = self._batch = _Batch()
+        batch.shown.enter_context(self.showing(tuple(order(self.fold.breaker))))
+        batch.orders.append(order)
+        if batch.carrier is None:
+            batch.carrier = asyncio.create_task(self._carry(batch), name="desk/pauses")
+            batch.carrier.add_done_callback(lambda done: done.cancelled() or done.exception())  # told to all, if any are left
+        await asyncio.shield(batch.carrier)
 
-    async def _carry(self) -> None:
-        mine: list[Pause] = []
-
+    async def _carry(self, batch: "_Batch") -> None:
         def propose() -> tuple[Sequence[Decision], Sequence[Note]]:
-            if not mine:
-                mine.extend(self._ordered)
-                self._ordered, self._carrier = [], None
-            return self._one_after_another(mine), ()
+            if self._batch is batch:
+                self._batch = None
+            return self._one_after_another(batch.orders), ()
 
-        await self.decide(propose)
+        with batch.shown:
+            await self.decide(propose)
 
     def _one_after_another(self, orders: Iterable[Pause]) -> list[Decision]:
         """What these come to, each decided on what the ones before it leave."""
@@ -215,17 +258,22 @@ class Desk:
     async def pay(self) -> None:
         """Write the pauses that the journal refused earlier, as soon as it takes them again."""
         for decision in tuple(self.owed):
-            breaker = self.fold.breaker(decision.integration)
-            fresh = tuple(hold for hold in decision.place if hold.id not in breaker.holds)
-            if fresh:
-                after = after_change(breaker, decision.place)
-                again = msgspec.structs.replace(decision, before=breaker.state, after=after, place=fresh)
-                try:
-                    await self.decide(partial(_just, again))
-                except JournalError:
-                    return
-            self._paid(decision)
+            try:
+                await self.decide(partial(self._due, decision))
+            except JournalError:
+                return
+            if self._due(decision) == _NOTHING:
+                self._paid(decision)
         await self._set_aside()
+
+    def _due(self, owed: Decision) -> tuple[Sequence[Decision], Sequence[Note]]:
+        """What an owed pause would still change, decided on the breaker as it stands now."""
+        breaker = self.fold.breaker(owed.integration)
+        fresh = tuple(hold for hold in owed.place if outdoes(hold.stage, hold.level, breaker.holds.get(hold.id)))
+        if not fresh:
+            return _NOTHING
+        after = after_change(breaker, fresh)
+        return [msgspec.structs.replace(owed, before=breaker.state, after=after, place=fresh)], ()
 
     def _paid(self, decision: Decision) -> None:
         self.owed = [owed for owed in self.owed if owed.id != decision.id]
@@ -294,7 +342,8 @@ class Desk:
         return made
 
     def _show(self, breaker: Breaker) -> None:
-        self.board.publish(breaker, owed=any(decision.integration == breaker.integration for decision in self.owed))
+        unsettled = self._under_way[breaker.integration] > 0 or any(one.integration == breaker.integration for one in self.owed)
+        self.board.publish(breaker, owed=unsettled)
         if internal(breaker.integration):
             return
         for state in _STATES:
@@ -314,8 +363,12 @@ def _counted(made: Made) -> Made:
     return made
 
 
-def _just(decision: Decision) -> tuple[Sequence[Decision], Sequence[Note]]:
-    return [decision], []
+def _says(made: Decision, owed: Decision, hold: Hold) -> bool:
+    """Is this decision the owed one, or one taken no earlier that says as much of the same hold?"""
+    if made.id == owed.id:
+        return True
+    placed = next((one for one in made.place if one.id == hold.id), None)
+    return placed is not None and made.at >= owed.at and not outdoes(hold.stage, hold.level, placed)
 
 
 def _draft(kind: str, value: msgspec.Struct, at: float, by: str, *, durable: bool = True) -> Draft:

@@ -260,6 +260,7 @@ class FlagBoard:
             since = self._blind_since.setdefault(spec.integration, wall)
             state, paused, reason = Shown.UNKNOWN, spec.on_blind is OnBlind.PAUSE, blind
             share = 0.0 if paused else breaker.allowed
+            level = str(Level.PAUSE) if paused else level
         else:
             state, paused, share, reason, since = Shown.RUN, False, breaker.allowed, breaker.reason, breaker.since
         if not blind:

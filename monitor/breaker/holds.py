@@ -159,6 +159,11 @@ def milder(a: Level, b: Level) -> bool:
     return _SEVERITY[a] < _SEVERITY[b]
 
 
+def outdoes(stage: Stage, level: Level, standing: Hold | None) -> bool:
+    """Would a hold at this stage and level say more than the one of its id that stands, if any?"""
+    return standing is None or stronger(stage, standing.stage) or milder(standing.level, level)
+
+
 def strictest(holds: Iterable[Hold]) -> Level | None:
     """The level that counts among these holds; None without any."""
     return max((hold.level for hold in holds), key=_SEVERITY.__getitem__, default=None)

@@ -10,7 +10,7 @@ import msgspec
 from detectors.base import PAUSE_AT, WARN_AT, Basis, Finding
 from detectors.events import Committed, Reverted
 from monitor.breaker.evidence import lost, unrolled
-from monitor.breaker.holds import DETECTOR, UNMINED, Decision, Hold, Level, Mode, State, decision_id, milder, stronger
+from monitor.breaker.holds import DETECTOR, UNMINED, Decision, Hold, Level, Mode, State, decision_id, outdoes, stronger
 from monitor.breaker.limits import afraid_for, latched, recent_trips
 from monitor.breaker.machine import Breaker, after_change
 from monitor.breaker.moves import moved, released
@@ -252,7 +252,7 @@ def tripping(standing: Iterable[Finding], found: list[Finding], rules: Rules, no
 def _hold(breaker: Breaker, finding: Finding, level: Level, rules: Rules, now: float, height: int, sender: str) -> Hold | None:
     """The hold that a finding places, or None where the same hold stands as strictly, at that stage or a stronger one."""
     standing = breaker.holds.get(finding.id)
-    if standing is not None and not stronger(finding.stage, standing.stage) and not milder(standing.level, level):
+    if not outdoes(finding.stage, level, standing):
         return None
     return Hold(
         id=finding.id,

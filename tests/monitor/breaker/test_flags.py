@@ -61,6 +61,7 @@ def test_a_fresh_head_means_run_and_silence_means_unknown_again(clock: Clock) ->
 def test_the_blind_side_decides_the_boolean(side: str, share: float) -> None:
     flag = board_of(OnBlind(side)).read()["bank"]
     assert (flag.state, flag.paused, flag.max_share) == (Shown.UNKNOWN, share == 0.0, share)
+    assert flag.level == ("pause" if flag.paused else "none")
 
 
 def test_pause_beats_unknown(clock: Clock) -> None:
