@@ -197,8 +197,7 @@ class Seawall:
             await self.stop.wait()
             log.info("stopping")
             self.service.tell("STOPPING=1")
-            for life in self.life.values():
-                await life.leave()
+            await asyncio.gather(*(life.leave() for life in self.life.values()))
             for task in running:
                 task.cancel()
 

@@ -12,7 +12,6 @@ from detectors.base import Detector, Registry
 from detectors.events import Event, Position, Reverted
 from monitor import metrics
 from monitor.breaker.flags import FlagBoard
-from monitor.breaker.fold import Cursor
 from monitor.chains.capabilities import Capabilities, of_kind, show
 from monitor.chains.evm import Evm
 from monitor.chains.finality import Confirmed, Depth
@@ -181,10 +180,8 @@ class ChainLife:
 
     async def leave(self) -> None:
         """Keep cursor and detector state for the next life."""
-        if self.watch is not None and self.watch.head is not None:
-            head = self.watch.head
-            await self.judging.desk.advance(Cursor(self.chain.id, head), time.time(), self.watch.depths.kept)
-            await self.watch.save(head)
+        if self.watch is not None:
+            await self.watch.leave()
 
     def _moved(self, capabilities: Capabilities) -> None:
         """Another node is asked from now on."""

@@ -44,6 +44,9 @@ log = structlog.get_logger()
 MAY_BE_LATE = 1.0
 """Seconds by which we may learn of a block later than it was there, at least; its own time says it otherwise."""
 
+LEAVE_WITHIN = 3.0
+"""Seconds a block in hand may take before it is left half judged, and judged again by the next life."""
+
 _LOOK_WITHIN = 5.0
 
 
@@ -120,6 +123,8 @@ class ChainWatch:
         self._counts_new = self._saving = False
         self._ran: set[str] = set()
         """Contracts whose code the block being judged ran."""
+        self._between = asyncio.Lock()
+        """Held while a block is judged or taken back: who has it finds the detectors as they stand after `head`."""
         self.accord = Accord(chain)
         self.ledger = Ledger()
         """What touched the watched contracts, for reconciliation."""
@@ -179,7 +184,8 @@ class ChainWatch:
                 if isinstance(step, Ingested):
                     done = await self._block(step)
                 else:
-                    done = await self._turned(step)
+                    async with self._between:
+                        done = await self._turned(step)
                 if done:
                     self.feeds.heads.acknowledge(step)
         finally:
@@ -213,6 +219,13 @@ class ChainWatch:
             if verdict is Verdict.DOUBT:
                 self.nodes.traces.doubt(NodeGarbled(f"{self.chain}: traces of block {position.id} tell other logs than it has"))
             return False
+        async with self._between:
+            await self._whole(step, executions)
+        return True
+
+    async def _whole(self, step: Ingested, executions: Sequence[Execution | Unjudged]) -> None:
+        """Judge a block whose every part is here, and commit it."""
+        position = step.block.position
         told = touches(executions, step.logs, step.block.transactions, self.watched)
         self.ledger.record(Entry(position, float(step.block.timestamp), step.at, told))
         self.newest.judging()
@@ -231,7 +244,6 @@ class ChainWatch:
         metrics.FINALIZED_NUMBER.labels(self.chain).set(final)
         await self._get_ready(position, touched)
         await self._committed(step, decided=decided)
-        return True
 
     async def _judge(self, executions: Sequence[Execution | Unjudged]) -> bool:
         """Each execution, then the second looks that were wanted, making way for what is pending."""
@@ -352,6 +364,19 @@ class ChainWatch:
             self.board.blind_now(self.chain, trouble)
         elif self._last is not None:
             self.board.saw_head(self.chain, self._last.block.position, float(self._last.block.timestamp))
+
+    async def leave(self) -> None:
+        """Keep cursor and state for the next life, as they stand after a whole block.
+
+        A block that is not done in time is left half judged: what was kept before counts then, as after a crash.
+        """
+        try:
+            async with asyncio.timeout(LEAVE_WITHIN), self._between:
+                if (head := self.head) is not None:
+                    await self.judging.desk.advance(Cursor(self.chain, head), time.time(), self.depths.kept)
+                    await self.save(head)
+        except TimeoutError:
+            log.warning("left_in_mid_block", chain=self.chain, after=self.head)
 
     async def save(self, position: Position) -> None:
         """Keep the detectors' state after this block; a failure costs a longer restart, nothing else."""
