@@ -45,7 +45,7 @@ _PROBLEMS: dict[type[Exception], tuple[int, str]] = {
 
 
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
-Actor = Annotated[str, msgspec.Meta(max_length=100)] | None
+Actor = Annotated[str, msgspec.Meta(max_length=100, description="A person's name; a service's token has only its own.")] | None
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86400)]
 
 
@@ -183,6 +183,13 @@ async def _answer(request: web.Request, action: str, shape: type[msgspec.Struct]
         body: Any = msgspec.json.decode(raw or b"{}", type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return problem(400, "Bad Request", f'{request.path}: {error}; send {{"reason": "..."}}')
+    if token.automated and body.actor not in {None, "", token.name}:
+        # What a service ordered is its own to release: under another's name it would release what that one ordered.
+        return problem(
+            403,
+            "Forbidden",
+            f"{request.path}: token {token.name} is a service's and orders in its own name only; leave actor out",
+        )
     key = request.headers.get("Idempotency-Key", "").strip()[:MOST_KEY]
     order = Order(who=body.actor or token.name, reason=getattr(body, "reason", "approved"), automated=token.automated, key=key)
     log.info("operator.order", action=action, target=request.match_info["id"], who=order.who, token=token.name)

@@ -32,13 +32,21 @@ MEMBERS = {
     "pool.v2": Member(chain="eip155:10"),
     "vault": Member(chain=CHAIN, critical=True),
 }
+TOKENS = [
+    Token(name="ops", digest=digest_of(SECRET), scopes=frozenset({"pause", "resume"})),
+    Token(name="bot", digest=digest_of("bot-secret"), scopes=frozenset({"pause"})),
+    Token(name="deputy", digest=digest_of("second-person"), scopes=frozenset({"resume"})),
+    Token(name="robot", digest=digest_of("robot-secret"), scopes=frozenset({"pause", "resume"}), automated=True),
+]
 
 
 class Doors:
     """What a test talks to."""
 
-    def __init__(self, board: FlagBoard, desk: Desk, read: Listener, admin: Listener, http: aiohttp.ClientSession) -> None:
-        self.board, self.desk, self.read, self.admin, self.http = board, desk, read, admin, http
+    def __init__(
+        self, board: FlagBoard, desk: Desk, tokens: Tokens, read: Listener, admin: Listener, http: aiohttp.ClientSession
+    ) -> None:
+        self.board, self.desk, self.tokens, self.read, self.admin, self.http = board, desk, tokens, read, admin, http
 
     async def pause(self, reason: str = "drill", token: str = SECRET, integration: str = "bank") -> aiohttp.ClientResponse:
         """Order a pause."""
@@ -83,12 +91,7 @@ async def doors_with(tmp_path: Path, gas: Mapping[str, Oracle] = MappingProxyTyp
             taken_up=desk.timings.taken_up,
             would=lambda: desk.would,
         )
-        tokens = [
-            Token(name="ops", digest=digest_of(SECRET), scopes=frozenset({"pause", "resume"})),
-            Token(name="bot", digest=digest_of("bot-secret"), scopes=frozenset({"pause"})),
-            Token(name="deputy", digest=digest_of("second-person"), scopes=frozenset({"resume"})),
-            Token(name="robot", digest=digest_of("robot-secret"), scopes=frozenset({"pause", "resume"}), automated=True),
-        ]
+        tokens = Tokens(TOKENS)
         fine = lambda: {"ok": True}  # noqa: E731 - a fact
         pager = Pager({"console": Console()}, MemoryOutbox(), lambda _: None)
         census = Census(
@@ -97,10 +100,10 @@ async def doors_with(tmp_path: Path, gas: Mapping[str, Oracle] = MappingProxyTyp
         )  # fmt: skip
         face = read_app(board, healthy=fine, ready=fine, sources=sources, gas=gas, status=census.taken)
         read = Listener("read", face, "127.0.0.1:0")
-        admin = Listener("admin", admin_app(Orders(desk, MEMBERS), Tokens(tokens), face=face), "127.0.0.1:0")
+        admin = Listener("admin", admin_app(Orders(desk, MEMBERS), tokens, face=face), "127.0.0.1:0")
         await read.start()
         await admin.start()
         async with aiohttp.ClientSession() as http:
-            yield Doors(board, desk, read, admin, http)
+            yield Doors(board, desk, tokens, read, admin, http)
         await read.stop()
         await admin.stop()

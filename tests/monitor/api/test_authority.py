@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from monitor.api.tokens import Token, digest_of
 from monitor.breaker.fold import Noted
 from monitor.breaker.holds import Decision
 from monitor.breaker.policy import Rules, judge, tick
-from tests.monitor.api.conftest import Doors
+from tests.monitor.api.conftest import TOKENS, Doors
 from tests.support.findings import BANK, CHAIN, finding
 
 
@@ -65,6 +66,42 @@ async def test_a_service_releases_only_what_it_ordered(doors: Doors) -> None:
     assert (status, done["state"], done["breaker"]) == (200, "pause", "open"), "the detector's hold is not the robot's"
     status, _ = await post(doors, "/v1/integrations/bank/override", "robot-secret", {"reason": "x", "ttl": 5}, If_Match='"1"')
     assert status in {409, 412}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/integrations/bank/pause", {"reason": "x"}),
+        ("/v1/integrations/bank/resume", {"reason": "x"}),
+        ("/v1/integrations/bank/override", {"reason": "x", "ttl": 5}),
+        ("/v1/approvals/any", {}),
+        ("/v1/incidents/any/acknowledge", {}),
+    ],
+)
+async def test_a_service_orders_in_no_name_but_its_own(doors: Doors, path: str, body: dict[str, Any]) -> None:
+    status, told = await post(doors, path, "robot-secret", body | {"actor": "batch"})
+    assert (status, "leave actor out" in told["detail"]) == (403, True)
+    assert not doors.desk.made
+    for own in (None, "", "robot"):
+        status, _ = await post(doors, path, "robot-secret", body | {"actor": own})
+        assert status != 403, "its own name is no other's"
+
+
+async def test_a_service_releases_no_other_services_hold_under_its_name(doors: Doors) -> None:
+    batch = Token(name="batch", digest=digest_of("batch-secret"), scopes=frozenset({"pause"}), automated=True)
+    doors.tokens.replace([*TOKENS, batch])
+    await post(doors, "/v1/integrations/bank/pause", "batch-secret", {"reason": "settlement does not add up"})
+    status, _ = await post(doors, "/v1/integrations/bank/resume", "robot-secret", {"reason": "x", "actor": "batch"})
+    assert (status, doors.board.read()["bank"].state) == (403, "pause")
+    assert [made.decision.by for made in doors.desk.made] == ["service:batch"]
+
+
+async def test_one_token_is_one_person_whatever_names_it_gives(doors: Doors) -> None:
+    await found(doors, "vault")
+    _, asked = await post(doors, "/v1/integrations/vault/resume", "wall-and-sea", {"reason": "fixed", "actor": "ann"})
+    for actor in ("bob", None, "deputy"):
+        status, _ = await post(doors, f"/v1/approvals/{asked['approval']}", "wall-and-sea", {"actor": actor})
+        assert (status, doors.board.read()["vault"].state) == (409, "pause")
 
 
 async def test_the_same_idempotency_key_is_the_same_hold(doors: Doors) -> None:
