@@ -89,9 +89,10 @@ class PauseFlags:
     ) -> None:
         """An answer to what was asked at `now` (monotonic; `wall`: unix seconds). What does not fit is no answer."""
         try:
-            tag, valid_for = headers["ETag"].split('"')[1], float(headers["X-Flags-Valid-For"])
+            told = {name.lower(): value for name, value in headers.items()}  # proxies change the case of names
+            tag, valid_for = told["etag"].split('"')[1], float(told["x-flags-valid-for"])
             if self.verify:
-                self._check(self.verify, tag, headers, body, time.time() if wall is None else wall)
+                self._check(self.verify, tag, told, body, time.time() if wall is None else wall)
             flags = json.loads(body)["flags"] if status == 200 else []
             order = {flag["integration"]: (flag["epoch"], flag["revision"]) for flag in flags}
             older = [name for name, seen in source.newest.items() if order.get(name, seen) < seen]
@@ -105,12 +106,10 @@ class PauseFlags:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is no answer
             source.trouble = repr(error)
 
-    def _check(
-        self, verify: Callable[[bytes, bytes], Any], tag: str, headers: Mapping[str, str], body: bytes, wall: float
-    ) -> None:
+    def _check(self, verify: Callable[[bytes, bytes], Any], tag: str, told: dict[str, str], body: bytes, wall: float) -> None:
         """Signed freshness, signed document, one tag on both; raises otherwise."""
-        shown = [headers[name] for name in ("X-Flags-As-Of", "X-Flags-Valid-For", "X-Flags-Epoch")]
-        verify(base64.b64decode(headers["X-Flags-Signature"].partition(":")[2]), "\n".join([tag, *shown]).encode())
+        shown = [told[name] for name in ("x-flags-as-of", "x-flags-valid-for", "x-flags-epoch")]
+        verify(base64.b64decode(told["x-flags-signature"].partition(":")[2]), "\n".join([tag, *shown]).encode())
         if abs(wall - float(shown[0])) > float(shown[1]) + SKEW:
             raise ValueError("an old answer, played again")
         if body:

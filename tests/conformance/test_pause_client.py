@@ -4,7 +4,7 @@ import asyncio
 import importlib.util
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -37,11 +37,14 @@ CLIENT = client()
 
 
 def headers(answer: Mapping[str, Any]) -> dict[str, str]:
-    """As a daemon sends them."""
-    return {
+    """As a daemon sends them, and as a proxy may hand them on."""
+    sent = {
         "ETag": f'"{answer["tag"]}"', "X-Flags-Valid-For": str(answer["valid_for"]), "X-Flags-Epoch": str(answer["epoch"]),
         "X-Flags-As-Of": "0.000",
     }  # fmt: skip
+    changes: dict[str, Callable[[str], str]] = {"": str, "lower": str.lower, "upper": str.upper}
+    on_the_way = changes[answer.get("header_names", "")]
+    return {on_the_way(name): value for name, value in sent.items()}
 
 
 def body(answer: Mapping[str, Any]) -> bytes:
@@ -137,6 +140,9 @@ async def test_a_relay_can_neither_change_an_answer_nor_play_an_old_one_again() 
     door.board.pause_now("bank", "drill")
     assert await asked(flags) == "pause"
     status, seen, content = kept[0]
+    lowered = CLIENT.PauseFlags([door.listener.url], key=key)
+    lowered.take(lowered.sources[0], status, {name.lower(): value for name, value in seen.items()}, content, 0.0)
+    assert lowered.state("bank", 0.1) == "pause", "a relay may write the names of headers as it likes"
     for changed in (content.replace(b'"pause"', b'"run"'), content.replace(b'"revision":0', b'"revision":9')):
         other = CLIENT.PauseFlags([door.listener.url], key=key)
         other.take(other.sources[0], status, seen, changed, 0.0)
