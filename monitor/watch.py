@@ -29,6 +29,7 @@ from monitor.feeds.pending import Pending
 from monitor.feeds.pools import Pools
 from monitor.feeds.prices import PoolPrices
 from monitor.feeds.quorum import Quorum
+from monitor.feeds.refusals import Refusals
 from monitor.feeds.sequencer import SequencerFeed
 from monitor.journal.snapshots import Snapshots
 from monitor.judging import Judging
@@ -48,6 +49,7 @@ LEAVE_WITHIN = 3.0
 """Seconds a block in hand may take before it is left half judged, and judged again by the next life."""
 
 _LOOK_WITHIN = 5.0
+_REFUSED_FOR = 0.5
 
 
 class Feeds(msgspec.Struct, frozen=True):
@@ -126,6 +128,7 @@ class ChainWatch:
         self._between = asyncio.Lock()
         """Held while a block is judged or taken back: who has it finds the detectors as they stand after `head`."""
         self.accord = Accord(chain)
+        self.refusals = Refusals(chain)
         self.ledger = Ledger()
         """What touched the watched contracts, for reconciliation."""
         board.weigh(chain, self.depths.odds)
@@ -215,6 +218,13 @@ class ChainWatch:
         failed = [one.reason for one in executions if isinstance(one, Unjudged)]
         if UNREACHABLE in failed or (failed and self.nodes.moves != moves):
             return False  # by no fault of the block: the node went away, or another was asked for what it may not have yet
+        if (verdict := self.refusals.asked(position, executions)) is not Verdict.TAKE:
+            if verdict is Verdict.DOUBT:
+                self.nodes.ask_anew()
+            await asyncio.sleep(_REFUSED_FOR)  # another may take the lead meanwhile
+            return False
+        if not self.judges and len(failed) < len(executions):
+            self.nodes.ask_anew()  # it does what it did not offer
         if (verdict := self.accord.asked(position, executions, step.logs)) is not Verdict.TAKE:
             if verdict is Verdict.DOUBT:
                 self.nodes.traces.doubt(NodeGarbled(f"{self.chain}: traces of block {position.id} tell other logs than it has"))
@@ -360,7 +370,7 @@ class ChainWatch:
         """Vouch for the newest head, or say why that cannot be done."""
         if not self.judges:
             self.board.blind_now(self.chain, "the node has no call tracer, nothing can be judged: see `seawall doctor`")
-        elif (trouble := self.feeds.quorum.trouble) is not None:
+        elif trouble := self.refusals.why or self.feeds.quorum.trouble:
             self.board.blind_now(self.chain, trouble)
         elif self._last is not None:
             self.board.saw_head(self.chain, self._last.block.position, float(self._last.block.timestamp))

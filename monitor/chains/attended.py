@@ -44,6 +44,7 @@ class Attended:
         self._block_time = block_time
         self._changed = changed
         self._version = ""
+        self._anew = False
         self._asked_on, self._probed_at, self._renewed_at = 0, float("-inf"), float("-inf")
         self._last = link.heads.state
         self._stir = asyncio.Event()
@@ -67,6 +68,11 @@ class Attended:
                     await self._stir.wait()
             except TimeoutError:
                 continue
+
+    def ask_anew(self) -> None:
+        """What it offers may have changed though it is the same program: it is asked now."""
+        self._anew = True
+        self._stir.set()
 
     def believe(self, now: Health) -> None:
         """Take over what is thought of it now."""
@@ -155,7 +161,7 @@ class Attended:
         return health.signed(self.health, Sign.FOREIGN, why, time.monotonic())
 
     async def _get_to_know(self) -> None:
-        """Its program, on every connection; what it can do, when it is new or another program, or could not judge.
+        """Its program, on every connection; what it can do, when it is new, another program, could not judge, or refused to.
 
         Not on every connection: a probe whose answers get lost on a bad day would find a node unable that is not.
         """
@@ -163,9 +169,9 @@ class Attended:
         if self._asked_on != connects:
             version = await self._client_version()
         unable = self.capabilities is None or not self.capabilities.judges
-        if version != self._version or (unable and time.monotonic() - self._probed_at > AGAIN):
+        if self._anew or version != self._version or (unable and time.monotonic() - self._probed_at > AGAIN):
             self.capabilities = await probe(self.link.requests, chain=self.link.chain)
-            self._probed_at = time.monotonic()
+            self._probed_at, self._anew = time.monotonic(), False
         self._version, self._asked_on = version, connects
 
     async def _client_version(self) -> str:

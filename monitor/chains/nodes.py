@@ -152,6 +152,10 @@ class Nodes:
         """The follower had trouble with this lane; `given_up`: after many tries."""
         self._nodes[lane.provider].failed(error, given_up=given_up)
 
+    def ask_anew(self) -> None:
+        """The one in the lead did not do what it offered: ask it what it offers now."""
+        self._nodes[self._lead].ask_anew()
+
     def _others(self, node: Attended) -> Others:
         """What a node is compared with. The first block is that of the first configured node that ever told it."""
         best = max((one.health.height for one in self._nodes.values() if one is not node and one.health.usable), default=-1)
