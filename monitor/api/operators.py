@@ -106,7 +106,8 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 ORDERS: web.AppKey[Orders] = web.AppKey("orders", Orders)
 TOKENS: web.AppKey[Tokens] = web.AppKey("tokens", Tokens)
 BUDGETS: web.AppKey[Budgets] = web.AppKey("budgets", Budgets)
-_ETAG = re.compile(r'(?:W/)?"?(\d+)"?')
+_ETAG = re.compile(r'(?:W/)?"?(\d{1,18})"?')
+"""A revision; no number of more digits was ever one."""
 
 
 def authorised(request: web.Request, scope: str, budget: str = "order") -> Token | web.Response:
@@ -190,7 +191,7 @@ async def _answer(request: web.Request, action: str, shape: type[msgspec.Struct]
             "Forbidden",
             f"{request.path}: token {token.name} is a service's and orders in its own name only; leave actor out",
         )
-    key = request.headers.get("Idempotency-Key", "").strip()[:MOST_KEY]
+    key = _key(request)
     order = Order(who=body.actor or token.name, reason=getattr(body, "reason", "approved"), automated=token.automated, key=key)
     log.info("operator.order", action=action, target=request.match_info["id"], who=order.who, token=token.name)
     try:
@@ -198,6 +199,11 @@ async def _answer(request: web.Request, action: str, shape: type[msgspec.Struct]
     except tuple(_PROBLEMS) as error:
         status, title = next(told for kind, told in _PROBLEMS.items() if isinstance(error, kind))
         return problem(status, title, f"{request.path}: {error}" if status == 503 else str(error))
+
+
+def _key(request: web.Request) -> str:
+    """The Idempotency-Key, in text that can be hashed: what is no UTF-8 is written out, since no odd key may stop a pause."""
+    return request.headers.get("Idempotency-Key", "").strip()[:MOST_KEY].encode("utf-8", "backslashreplace").decode()
 
 
 async def _pause(request: web.Request, body: PauseOrder, order: Order, _: Token) -> web.Response:

@@ -1,5 +1,6 @@
 """Operators: who may, what they must say, races, and a page that shows hostile text as text."""
 
+import asyncio
 import re
 
 import pytest
@@ -40,6 +41,33 @@ async def test_an_order_without_reason_or_with_anything_odd_is_refused(doors: Do
     async with doors.http.post(url, data=body, headers=headers) as answer:
         assert (answer.status, answer.content_type) == (400, "application/problem+json")
     assert doors.board.read()["bank"].state == "run"
+
+
+async def raw(doors: Doors, action: str, header: bytes) -> int:
+    """The status of an order with a header that no well-behaved client sends."""
+    host, _, port = doors.admin.url.removeprefix("http://").rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = b"POST /v1/integrations/bank/%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer wall-and-sea\r\nContent-Length: 14\r\n"
+    writer.write(head % action.encode() + header + b'\r\n\r\n{"reason":"x"}')
+    async with asyncio.timeout(5):
+        status = int((await reader.readline()).split()[1])
+    writer.close()
+    return status
+
+
+@pytest.mark.parametrize("key", ["panne-réseau".encode("latin-1"), "panne-réseau".encode(), b"\xed\xa0\x80", b"9" * 5000])
+async def test_no_idempotency_key_stops_a_pause_and_the_same_is_still_one_hold(doors: Doors, key: bytes) -> None:
+    for _ in range(2):
+        assert await raw(doors, "pause", b"Idempotency-Key: " + key) == 200
+    assert doors.board.read()["bank"].state == "pause"
+    assert len(doors.desk.fold.breaker("bank").holds) == 1
+    assert await raw(doors, "pause", b"Idempotency-Key: \xe8" + key) == 200
+    assert len(doors.desk.fold.breaker("bank").holds) == 2, "another key is another hold"
+
+
+@pytest.mark.parametrize("revision", [b"9" * 5000, b'"%s"' % (b"9" * 5000), b"\xff", b'"1.0"', b"-1"])
+async def test_a_revision_that_cannot_be_one_is_the_clients_mistake(doors: Doors, revision: bytes) -> None:
+    assert await raw(doors, "resume", b"If-Match: " + revision) == 400
 
 
 async def test_an_unknown_integration_is_named(doors: Doors) -> None:
