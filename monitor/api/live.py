@@ -81,7 +81,9 @@ class Audience:
         self._seats[transport] = [chunked, 0]
         self._size.set(len(self._seats))
         if self._teller is None or self._teller.done():
-            self._teller = asyncio.create_task(self._tell(), name="api/events")
+            changed = self._source.subscribe()  # not only when the task begins: what changes until then is news, too
+            self._teller = asyncio.create_task(self._tell(changed), name="api/events")
+            self._teller.add_done_callback(lambda _: self._source.unsubscribe(changed))
 
     def leave(self, transport: asyncio.Transport) -> None:
         """It is gone."""
@@ -91,19 +93,16 @@ class Audience:
             self._teller.cancel()
             self._teller = None
 
-    async def _tell(self) -> None:
-        changed = self._source.subscribe()
-        try:
-            while True:
-                event = b": here\n\n"
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(KEEPALIVE_SECONDS):
-                        await changed.wait()
-                        event = announcement(self._source.version)
+    async def _tell(self, changed: asyncio.Event) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(KEEPALIVE_SECONDS):
+                    await changed.wait()
+            event = b": here\n\n"
+            if changed.is_set():  # looked at after the wait: a change may come in the very turn in which the time is up
                 changed.clear()
-                await self._write(event)
-        finally:
-            self._source.unsubscribe(changed)
+                event = announcement(self._source.version)
+            await self._write(event)
 
     async def _write(self, event: bytes) -> None:
         frames = (event, chunk(event))

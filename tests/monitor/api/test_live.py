@@ -1,7 +1,12 @@
 """Who listens to the change stream: seated from the door, told at once, and gone without anybody noticing."""
 
 import asyncio
+import time
+from collections.abc import Callable
 
+import pytest
+
+from monitor.api import live
 from tests.monitor.api.conftest import Doors
 
 ASK = b"GET /v1/events HTTP/1.1\r\nHost: x\r\n%s\r\n"
@@ -54,6 +59,81 @@ async def test_a_crowd_needs_no_tasks_and_whoever_leaves_holds_up_nobody_who_sta
             await asyncio.sleep(0.01)
     for _, writer, _ in crowd:
         writer.close()
+
+
+class Source:
+    """What is listened to, changed by hand."""
+
+    def __init__(self) -> None:
+        self.version = "old"
+        self.watchers: list[asyncio.Event] = []
+
+    def subscribe(self) -> asyncio.Event:
+        """Another watcher."""
+        self.watchers.append(asyncio.Event())
+        return self.watchers[-1]
+
+    def unsubscribe(self, changed: asyncio.Event) -> None:
+        """One fewer."""
+        self.watchers.remove(changed)
+
+    def change(self) -> None:
+        """To what is new."""
+        self.version = "new"
+        for one in self.watchers:
+            one.set()
+
+
+class Ear(asyncio.Transport):
+    """A connection that keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Keep it."""
+        self.told += bytes(data)
+
+    def is_closing(self) -> bool:
+        """Never."""
+        return False
+
+    def get_write_buffer_size(self) -> int:
+        """It reads at once."""
+        return 0
+
+
+async def until(so: Callable[[], bool]) -> None:
+    """Wait for it, a second at most."""
+    async with asyncio.timeout(1):
+        while not so():  # noqa: ASYNC110 - whatever it is
+            await asyncio.sleep(0.005)
+
+
+async def test_a_change_in_the_turn_of_a_sign_of_life_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "KEEPALIVE_SECONDS", 0.05)
+    source, ear, loop = Source(), Ear(), asyncio.get_running_loop()
+    audience = live.Audience(source)
+    audience.join(ear, chunked=False)
+    await asyncio.sleep(0)
+    loop.call_later(0.04, time.sleep, 0.05)  # the loop is held up until both are due, so that one turn brings both
+    loop.call_later(0.051, source.change)
+    await until(lambda: b"new" in ear.told)
+    audience.leave(ear)
+    await until(lambda: not source.watchers)
+
+
+async def test_a_change_before_the_teller_has_begun_is_told() -> None:
+    source, ear = Source(), Ear()
+    audience = live.Audience(source)
+    audience.join(ear, chunked=False)
+    source.change()
+    await until(lambda: b"new" in ear.told)
+    audience.leave(ear)
+    audience.join(ear, chunked=False)
+    audience.leave(ear)  # and of a teller that never began nothing is left
+    await until(lambda: not source.watchers)
 
 
 async def test_listeners_leave_with_the_door(doors: Doors) -> None:
