@@ -79,12 +79,21 @@ class Books:
 
     def __init__(self) -> None:
         self.pre: dict[Key, int | None] = {}
+        """What it read before anything nested wrote it."""
         self.own: dict[Key, int | None] = {}
         self.first: dict[Key, int] = {}
         """When it first wrote something other than a lock."""
         self.reread: set[Key] = set()
         self.inner_read: dict[Key, Touch] = {}
         self.inner_wrote: dict[Key, Touch] = {}
+
+    def afresh(self, key: Key) -> bool:
+        """Did it touch this only after the inner call had written it, and read it anew first? Then it counts on from there.
+
+        So a lender accrues the interest of what was borrowed in its loan's callback. A balance is no such slot: it moved with
+        the payment, whether anybody read it before or not.
+        """
+        return key in self.inner_wrote and key in self.reread and key not in self.pre and key not in self.own
 
 
 class Ordered:
@@ -235,7 +244,8 @@ class Ordered:
                 book.reread.add(key)
                 if key in book.pre and key[0] in BALANCES:  # counted before and after, with a payment of its own in the middle
                     self._conflict("R5", mine, book.inner_wrote[key], book, key, read=book.pre[key], written=value)
-            book.pre.setdefault(key, value)
+            if key not in book.inner_wrote or key[0] in BALANCES:
+                book.pre.setdefault(key, value)
         for outer in self.structure.outers.get(act, ()):
             self._books[outer].inner_read[key] = Touch(value, act, self._clock)
 
@@ -258,9 +268,10 @@ class Ordered:
         for mine in chain:
             book = self._foreign.get(mine)
             if book is not None and loads:
-                book.pre.setdefault(key, value)
                 if key in book.inner_wrote:
                     book.reread.add(key)
+                else:
+                    book.pre.setdefault(key, value)
             elif book is not None:
                 self._weigh(mine, book, key, value)
                 book.own[key] = value
@@ -273,6 +284,8 @@ class Ordered:
 
     def _weigh(self, outer: int, book: Books, key: Key, value: int | None) -> None:
         """Is O's write of `key` at odds with what was seen or done while it waited?"""
+        if key[0] not in BALANCES and book.afresh(key):
+            return
         seen, changed = book.inner_read.get(key), book.inner_wrote.get(key)
         if seen is not None and (value is None or seen.value != value) and not self._latch(book, key, seen.value, value):
             self._conflict("R1", outer, seen, book, key, read=seen.value, written=value)

@@ -23,7 +23,7 @@ BY_ITSELF = 0.85
 """Confidence of what is pause-grade by itself: borrowed code (R8), a spiral that pays more at every turn, an unseen drain."""
 
 FAILED_CAP = 0.49
-"""The most a transaction that failed as a whole can mean; and one whose books were seen to be in order."""
+"""The most a transaction that failed as a whole can mean, and a call back on purpose by which its caller lost nothing."""
 
 UNSEEN_PAUSE_SHARE = 0.05
 """Without storage order, the victim's outflow from which structure and economics together pause."""
@@ -115,11 +115,13 @@ class Scale:
         held_back = spiral and seen is None and stakes.share is None and not self._lost(inner)
         if structural and (drained or (spiral and not held_back)):
             confidence = max(confidence, BY_ITSELF)
+        if meant or not self.frames[0].ok:
+            confidence = min(confidence, FAILED_CAP)
         return Verdict(
             kind=kind,
             victims=victims if stakes.loser is None or stakes.loser in victims else (*victims, stakes.loser),
             pausable=victims,
-            confidence=confidence if self.frames[0].ok else min(confidence, FAILED_CAP),
+            confidence=confidence,
             outer=outer,
             inner=inner,
             fellow=fellow,
