@@ -62,10 +62,10 @@ async def test_a_throttled_read_is_asked_again_after_a_breath_and_not_after_what
 
 
 async def test_a_node_that_is_slow_because_we_ask_much_is_not_asked_more() -> None:
-    patience, slow = Patience("a node", 0.4), [_Node(0.3) for _ in range(100)]
+    patience, slow = Patience("a node", 2.0), [_Node(0.4) for _ in range(100)]
     answers = await asyncio.gather(*(patience.read(node.ask) for node in slow))
     assert set(answers) <= {"answer 1", "answer 2"}
-    assert sum(len(node.asked) for node in slow) <= 100 + IN_HAND + 100 * SHARE
+    assert 100 < sum(len(node.asked) for node in slow) <= 100 + IN_HAND + 100 * SHARE
 
 
 async def test_all_tries_together_end_in_time() -> None:
