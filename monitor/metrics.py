@@ -127,7 +127,7 @@ SANCTIONS_PARTIES = _gauge("seawall_sanctions_parties", "Parties on a sanctions 
 SANCTIONS_TROUBLE = _gauge("seawall_sanctions_trouble", "1 while a list's file cannot be read as it is.", "list")
 
 CONNECTIONS_REFUSED = _counter(
-    "seawall_connections_refused_total", "Connections shut out: full, or slow with a head.", "listener", "why"
+    "seawall_connections_refused_total", "Connections shut out: full, or slow to ask or to read.", "listener", "why"
 )
 FLAG_READS = _counter("seawall_flag_reads_total", "Flag reads served.", "protocol", "code")
 STREAM_CLIENTS = _gauge("seawall_flag_clients", "Connected change-stream clients.", "protocol")

@@ -3,7 +3,8 @@
 A payment service asks for one flag over and over: such a request is a table look-up here, answered from bytes that were made once
 an evaluation. Whoever wants to be told of changes is shown to a seat. Whatever else comes (another route, a body, an odd header)
 goes to aiohttp with the connection, for good; while aiohttp is not there yet, it waits. Whoever does not finish a request's head
-in time is shut out, and so is whoever comes when too many are inside.
+in time is shut out, and so is whoever comes when too many are inside. Who asks much at once is answered a turn at a time, and who
+does not read the answers is asked nothing more, and is shut out in the end.
 """
 
 import asyncio
@@ -18,6 +19,12 @@ HEAD_WITHIN = 10.0
 
 IDLE_FOR = 75.0
 """Seconds a connection that was answered may stay silent; aiohttp's keep-alive is as long."""
+
+READ_WITHIN = 30.0
+"""Seconds a connection may leave more unread than asyncio buffers (64 KiB) before it is cut off."""
+
+A_TURN = 100
+"""Questions of one connection that are answered before others get a turn: a millisecond."""
 
 MOST_HEAD = 16 * 1024
 _END = b"\r\n\r\n"
@@ -108,6 +115,8 @@ class Door(asyncio.Protocol):
         self._kept = b""
         self._waits = False
         """Has it asked for what is not there yet?"""
+        self._held_since: float | None = None
+        """When we stopped taking and answering questions, until it reads or others had a turn."""
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -130,29 +139,27 @@ class Door(asyncio.Protocol):
             return
         self._heard_at = self._loop.time()
         self._kept = self._kept + data if self._kept else data
-        while self._kept:
-            end = self._kept.find(_END) + len(_END)
-            if end < len(_END):
-                if len(self._kept) > MOST_HEAD:
-                    self._pass_on()
-                return
-            answer = self._threshold.quick(self._kept[:end]) if self._threshold.quick is not None else None
-            if answer is None:
-                self._pass_on()
-                return
-            self._transport.write(answer.data)
-            self._kept = self._kept[end:]
-            if answer.last:
-                self.leave()
-                return
+        self._answer()
+
+    def pause_writing(self) -> None:
+        """It leaves too much unread: nothing more is taken or answered until it reads."""
+        self._held_since = self._loop.time()
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """It has read, or others had their turn."""
+        self._held_since = None
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+            self._answer()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Gone."""
         self._forget()
 
     def leave(self) -> None:
-        """Close the connection, once what was written is sent."""
-        self._forget()
+        """Close the connection, once what was written is sent. Until then it counts, and its time runs."""
+        self._kept = b""
         self._transport.close()
 
     def go_in(self) -> None:
@@ -161,6 +168,29 @@ class Door(asyncio.Protocol):
             self._waits = False
             self._transport.resume_reading()
             self._pass_on()
+
+    def _answer(self) -> None:
+        kept, at, quick = self._kept, 0, self._threshold.quick
+        for _ in range(A_TURN):
+            end = kept.find(_END, at) + len(_END)
+            whole = end >= len(_END)
+            answer = quick(kept[at:end]) if whole and quick is not None else None
+            if answer is None:
+                self._kept = kept[at:]
+                if whole or len(self._kept) > MOST_HEAD:
+                    self._pass_on()
+                return
+            self._transport.write(answer.data)
+            at = end
+            if answer.last:
+                self.leave()
+                return
+            if self._held_since is not None:
+                break
+        self._kept = kept[at:]
+        if self._held_since is None:
+            self.pause_writing()
+            self._loop.call_soon(self.resume_writing)
 
     def _pass_on(self) -> None:
         inside = self._threshold.inside
@@ -176,11 +206,15 @@ class Door(asyncio.Protocol):
         next_one.data_received(data)
 
     def _look(self) -> None:
-        """Time is up for whoever is half-way through a head, or has been silent for too long."""
-        silent = self._loop.time() - self._heard_at
-        if self._kept or silent >= IDLE_FOR - HEAD_WITHIN:
+        """Time is up for whoever is half-way through a head, does not read, or has been silent for too long."""
+        now = self._loop.time()
+        if self._held_since is not None:
+            late = now - self._held_since >= READ_WITHIN
+        else:
+            late = bool(self._kept) or now - self._heard_at >= IDLE_FOR - HEAD_WITHIN
+        if late:
             metrics.CONNECTIONS_REFUSED.labels(self._threshold.name, "slow").inc()
-            self.leave()
+            self._transport.abort()  # to close would wait for what is unread to be read
             return
         self._timer = self._loop.call_later(HEAD_WITHIN, self._look)
 

@@ -1,12 +1,17 @@
 """The listener's door: the hot question is answered there exactly as aiohttp would, everything else goes on to aiohttp."""
 
 import asyncio
+import contextlib
+import itertools
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
 from monitor.api import door
+from monitor.api.documents import Documents
+from monitor.api.hot import HotFlags
 from monitor.api.server import Listener, read_app
 from monitor.api.views import Sources
 from monitor.breaker.flags import FlagBoard, Spec
@@ -15,11 +20,17 @@ from tests.support.findings import CHAIN, position
 GET = b"GET /v1/flags/%s HTTP/1.1\r\nHost: x\r\n%s\r\n"
 
 
-@pytest.fixture
-async def listener() -> AsyncIterator[Listener]:
+def fresh() -> FlagBoard:
+    """One flag, and it is seen."""
     board = FlagBoard([Spec(integration="bank", chain=CHAIN, blind_after=60.0)], epoch=1)
     board.beat()
     board.saw_head(CHAIN, position(10), time.time())
+    return board
+
+
+@pytest.fixture
+async def listener() -> AsyncIterator[Listener]:
+    board = fresh()
     sources = Sources(breakers=dict, made=tuple, chains=dict, contracts={})
     fine = lambda: {"ok": True}  # noqa: E731 - a fact
     made = Listener("read", read_app(board, healthy=fine, ready=fine, sources=sources), "127.0.0.1:0", most=5)
@@ -127,3 +138,97 @@ async def test_one_too_many_is_told_so_and_the_others_stay(talk: Talking) -> Non
     async with asyncio.timeout(5):
         assert (await late.reader.read()).startswith(b"HTTP/1.1 503")
     assert (await inside[0].answer(GET % (b"bank", b"")))[0] == 200
+
+
+@pytest.fixture
+async def threshold() -> AsyncIterator[door.Threshold]:
+    made = door.Threshold("read", "127.0.0.1:0", HotFlags(Documents(fresh())))
+    await made.open()
+    yield made
+    for one in list(made.standing):
+        one.leave()
+    made.close()
+
+
+async def flood(threshold: door.Threshold) -> tuple[socket.socket, door.Door]:
+    """A connection that has asked as often as it could, and has read nothing; and the door it stands in."""
+    loop = asyncio.get_running_loop()
+    asking = socket.socket()
+    asking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    asking.settimeout(0)
+    host, _, port = threshold.url.removeprefix("http://").rpartition(":")
+    await loop.sock_connect(asking, (host, int(port)))
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(1):
+            while True:
+                await loop.sock_sendall(asking, GET % (b"bank", b"") * 1000)
+    (there,) = threshold.standing
+    return asking, there
+
+
+async def test_who_does_not_read_is_answered_no_more_and_asked_nothing_more(threshold: door.Threshold) -> None:
+    asking, there = await flood(threshold)
+    transport = there._transport
+    assert transport.get_write_buffer_size() < 80 * 1024
+    assert not transport.is_reading()
+    asking.close()
+
+
+async def test_who_reads_late_gets_every_answer(threshold: door.Threshold) -> None:
+    host, _, port = threshold.url.removeprefix("http://").rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port), limit=4096)
+    writer.write(GET % (b"bank", b"") * 20_000 + GET % (b"bank", b"Connection: close\r\n"))
+    await asyncio.sleep(0.5)
+    assert [one._transport.is_reading() for one in threshold.standing] == [False], "it waits for its reader"
+    async with asyncio.timeout(20):
+        assert (await reader.read()).count(b"HTTP/1.1 200") == 20_001
+    writer.close()
+
+
+async def test_who_never_reads_is_cut_off(threshold: door.Threshold, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "HEAD_WITHIN", 0.1)
+    monkeypatch.setattr(door, "READ_WITHIN", 2.5)
+    asking, there = await flood(threshold)
+    assert there in threshold.standing, "it has its time"
+    async with asyncio.timeout(5):
+        while threshold.standing:  # noqa: ASYNC110 - until it is gone
+            await asyncio.sleep(0.05)
+    asking.close()
+
+
+class Wire(asyncio.Transport):
+    """A connection whose other end reads at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = 0
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """One answer each."""
+        assert data
+        self.answers += 1
+
+    def is_closing(self) -> bool:
+        """Never."""
+        return False
+
+    def pause_reading(self) -> None:
+        """Nothing comes by itself."""
+
+    def resume_reading(self) -> None:
+        """As above."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+async def test_who_asks_much_at_once_is_answered_a_turn_at_a_time(threshold: door.Threshold) -> None:
+    asking, wire = door.Door(threshold), Wire()
+    asking.connection_made(wire)
+    asking.data_received(GET % (b"bank", b"") * 1000 + b"GET /v1/fl")
+    told = [wire.answers]
+    while told[-1] < 1000:
+        await asyncio.sleep(0)
+        told.append(wire.answers)
+    assert max(after - before for before, after in itertools.pairwise([0, *told])) <= door.A_TURN
+    asking.connection_lost(None)
