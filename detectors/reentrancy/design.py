@@ -43,7 +43,7 @@ class Design:
         self.frames = structure.frames
         self.money = money
         self._left = LOOKS
-        self._found: dict[tuple[int, int], tuple[bool, bool]] = {}
+        self._found: dict[tuple[int, int, int], tuple[bool, bool]] = {}
         self._gave: dict[tuple[int, int], bool] = {}
         self._robbed: dict[str, bool] = {}
 
@@ -56,6 +56,11 @@ class Design:
         if called in CALLBACKS:
             return direct or back in REPAYS
         return direct and ((called in RECEIPTS and back in PASSES_ON) or self._flows(outer, fellow, branch)[0])
+
+    def lent_on(self, outer: int, inner: int, fellow: int, branch: int) -> bool:
+        """Did the borrower pass its loan on (a smart wallet's desk does), and pay all of it back after the callback?"""
+        named = self._selector(branch) in CALLBACKS and fellow != branch
+        return named and self.acts.parent[inner] == fellow and self._flows(outer, branch, branch)[0]
 
     def abused(self, outer: int, branch: int) -> bool:
         """Was something lent in a callback by design, and the contract the poorer for it in the end, with nothing in return?
@@ -94,7 +99,7 @@ class Design:
 
     def _flows(self, outer: int, fellow: int, branch: int) -> tuple[bool, bool]:
         """(lent and repaid, sold its own), by the flows before, within and after the branch; neither once the looks are spent."""
-        known = self._found.get((outer, branch))
+        known = self._found.get((outer, branch, fellow))
         if known is not None or not self._left:
             return known or (False, False)
         self._left -= 1
@@ -103,7 +108,7 @@ class Design:
         before, within, after = (self.money.within(*part) for part in ((start, first), (first, last), (last, end)))
         takers = self.structure.party.union((receiver,)) - {contract}
         found = _lent(before, after, receiver), _sold(within, contract, takers)
-        self._found[outer, branch] = found
+        self._found[outer, branch, fellow] = found
         return found
 
     def _end(self, act: int) -> int:

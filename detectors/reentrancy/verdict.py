@@ -89,7 +89,9 @@ class Scale:
         """The verdict on `inner` having come back to, or looked at, what `outer` waits in."""
         branch = self.branch(outer, inner)
         own = self.design.sells_itself(outer, fellow, branch)
-        meant = self.design.expected(outer, inner, fellow, branch) and not self.design.abused(outer, branch)
+        anew = seen is None or seen.reread
+        meant = self.design.expected(outer, inner, fellow, branch) or (anew and self.design.lent_on(outer, inner, fellow, branch))
+        meant = meant and not self.design.abused(outer, branch)
         structural = 0.0 if own or meant else STRUCTURAL
         stakes = self.money.stakes(victims)
         if not self.structure.surely(fellow, outer) and not stakes.counts:
@@ -115,7 +117,7 @@ class Scale:
         held_back = spiral and seen is None and stakes.share is None and not self._lost(inner)
         if structural and (drained or (spiral and not held_back)):
             confidence = max(confidence, BY_ITSELF)
-        if meant or not self.frames[0].ok:
+        if (meant and anew) or not self.frames[0].ok:
             confidence = min(confidence, FAILED_CAP)
         return Verdict(
             kind=kind,

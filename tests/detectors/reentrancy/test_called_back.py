@@ -90,10 +90,14 @@ def by_recipe(*steps: Node, before: Steps = (), after: Steps = ()) -> Execution:
     return execution(call(SAFE, "execute(bytes)", delegate(RECIPE, "start()", call(DESK, "flash(bytes)", loan))))
 
 
-def borrowed() -> Call:
+def borrowed(*books: Node) -> Call:
     owed = call(DEBTS, "mint(address,uint256)", transfer(ZERO, SAFE, LENT + ETHER))
     return call(
-        LENDER, "borrow(uint256)", *accrued(100, owed), call(CASH, "payOut(address)", move(TOKEN, CASH, SAFE, LENT + ETHER))
+        LENDER,
+        "borrow(uint256)",
+        *accrued(100, owed),
+        *books,
+        call(CASH, "payOut(address)", move(TOKEN, CASH, SAFE, LENT + ETHER)),
     )
 
 
@@ -107,6 +111,38 @@ def leveraged_up() -> Execution:
         call(PLEDGES, "mint(address)", transfer(ZERO, SAFE, ETHER)),
     )
     return by_recipe(*swapped(TOKEN, OTHER, SAFE, LENT, ETHER), pledged, borrowed())
+
+
+def leveraged_up_out_of_counted_cash() -> Execution:
+    """The lender writes its cash down before the callback, which borrows, and up after it: the desk passes the loan on."""
+    taken = sload(CREDIT, 40), sstore(CREDIT, 30)
+    lent, back = (sload(CREDIT, 50), sstore(CREDIT, 40)), (sload(CREDIT, 30), sstore(CREDIT, 41))
+    return by_recipe(*swapped(TOKEN, OTHER, SAFE, LENT, ETHER), borrowed(*taken), before=lent, after=back)
+
+
+def shares_bought_while_the_cash_was_out() -> Execution:
+    """A lender that prices its shares by its cash lends all of it: a desk's wallet buys them for nothing, and cashes them in."""
+    bought = call(
+        LENDER,
+        "deposit(uint256)",
+        sload(CREDIT, 0),
+        sstore(CREDIT, 9),
+        transfer(ZERO, SAFE, 9),
+        pulled(TOKEN, SAFE, LENDER, ETHER),
+    )
+    loan = call(
+        LENDER,
+        "0xab9c4b5d",
+        sload(CREDIT, 1),
+        sstore(CREDIT, 0),
+        move(TOKEN, LENDER, DESK, LENT),
+        call(DESK, "0x920f5c84", call(SAFE, "execute(bytes)", bought)),
+        sload(CREDIT, 9),
+        sstore(CREDIT, 10),
+        pulled(TOKEN, DESK, LENDER, LENT),
+    )
+    cashed = call(LENDER, "withdraw(uint256)", transfer(SAFE, ZERO, 9), move(TOKEN, LENDER, SAFE, LENT // 2))
+    return execution(call(SAFE, "execute(bytes)", call(DESK, "flash(bytes)", loan), cashed))
 
 
 def wound_down() -> Execution:
@@ -155,19 +191,21 @@ def charged_from_what_it_read_before() -> Execution:
 
 def counted_before_and_written_after() -> Execution:
     """The lender read its index before the callback, in which it moved, and writes what it makes of the old one."""
-    return by_recipe(borrowed(), before=(sload(INDEX, 100),), after=(sload(INDEX, 101), sstore(INDEX, 100)))
+    return by_recipe(borrowed(), before=(sload(INDEX, 100),), after=(sstore(INDEX, 100),))
 
 
 HONEST: dict[str, Callable[[], Execution]] = {
     "liquidated on credit": liquidated_on_credit,
     "liquidated out of counted cash": liquidated_out_of_counted_cash,
     "leveraged up": leveraged_up,
+    "leveraged up out of counted cash": leveraged_up_out_of_counted_cash,
     "wound down": wound_down,
     "charged after the callback": charged_after_the_callback,
 }
 
 ATTACKS: dict[str, tuple[Callable[[], Execution], str]] = {
     "charged from what it read before": (charged_from_what_it_read_before, LEDGER),
+    "shares bought while the cash was out": (shares_bought_while_the_cash_was_out, LENDER),
     "counted before and written after": (counted_before_and_written_after, LENDER),
 }
 
