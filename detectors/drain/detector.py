@@ -5,7 +5,8 @@ from typing import ClassVar
 
 import msgspec
 
-from detectors.base import NOTHING, Detector, Finding, Registry, Watch
+from detectors.base import NOTHING, UNWATCHED_CAP, Detector, Finding, Registry, Watch
+from detectors.drain.claims import WHOLE, plain, raided
 from detectors.drain.suspects import exchanges, pays_positions, strangers, trades
 from detectors.drain.windows import Limits, Spent, Windows
 from detectors.events import Block, Committed, Event, Gap, PoolState, Price, Reverted
@@ -110,7 +111,7 @@ class Drain(Detector):
                 party = cluster(event, watch)
             before = known(event, books, address, self.share_tokens.get(address))
             gone = self._gone(event, ledger, watch, party, before)
-            found = self._at_once(event, ledger, watch, party, address, gone)
+            found = self._at_once(event, ledger, watch, party, before, gone)
             if books is None or not mined or address not in books.held:
                 if books is not None and address in named and address in books.held and not event.supersedes:
                     found += self._would(event, ledger, books, party, before, gone)
@@ -138,19 +139,21 @@ class Drain(Detector):
         return outflows(ledger, before, kept_at_home(ledger, watch, party, address))
 
     def _at_once(
-        self, event: Execution, ledger: Ledger, watch: Watch, party: frozenset[str], address: str, gone: list[Outflow]
+        self, event: Execution, ledger: Ledger, watch: Watch, party: frozenset[str], past: Known, gone: list[Outflow]
     ) -> list[Finding]:
         unpaid = [flow for flow in gone if not flow.paid and (flow.share or 0.0) > self.warn_share]
         if not unpaid:
             return []
         worst = max(unpaid, key=lambda flow: (flow.share or 0.0, flow.asset))
-        share = worst.share or 0.0
-        confidence = self._confidence(share)
+        address, share = past.contract, worst.share or 0.0
+        most = SWAPPED if worst.swapped else DOUBTFUL if worst.doubtful else 1.0
+        if address not in (watch.watched or ()):
+            most = min(most, _unnamed(event, ledger, party, past, worst))
         made = self.find(
             event,
             kind="outflow",
             victims=(address,),
-            confidence=min(confidence, SWAPPED if worst.swapped else DOUBTFUL if worst.doubtful else 1.0),
+            confidence=min(self._confidence(share), most),
             title=f"{share:.1%} of what {address} held of {worst.asset} left unpaid for in one transaction",
             evidence=_evidence(worst, ledger, address, _beneficiary(ledger, worst.asset, party)),
             stage=event.stage,
@@ -231,6 +234,20 @@ class Drain(Detector):
             tx=event.tx,
             position=event.position,
         )
+
+
+def _unnamed(event: Execution, ledger: Ledger, party: frozenset[str], past: Known, worst: Outflow) -> float:
+    """The most that a loss of a contract can be held for which nobody named, and of whose business nothing is known.
+
+    A loan, a vested sum, a claim: one call, one payment to whoever made it. Alone that warns, and where shares went for it whose
+    number nobody knows it is a redemption, unless it took all there was. Shares known to be too few, several calls, or a raid
+    are something else.
+    """
+    if worst.surrendered and past.supply:
+        return 1.0
+    if not plain(event, ledger, past.contract, past.share_token) or raided(event, ledger, party, past.contract, worst):
+        return 1.0
+    return SWAPPED if worst.surrendered and (worst.share or 0.0) < WHOLE else UNWATCHED_CAP
 
 
 def _telling(found: list[Finding]) -> list[Finding]:

@@ -51,6 +51,7 @@ class Outflow(msgspec.Struct, frozen=True, kw_only=True):
     """One asset that left. `share` of the balance before is None when that is unknown, `ratio` (value in / value out) likewise.
 
     `paid` says what made up for it, "" nothing did. `doubtful`: something of unknown worth came in; `swapped`: in a swap.
+    `surrendered`: shares given up in the same transaction, whether or not they are worth it.
     """
 
     asset: str
@@ -60,6 +61,7 @@ class Outflow(msgspec.Struct, frozen=True, kw_only=True):
     paid: str
     doubtful: bool
     swapped: bool
+    surrendered: int
 
     @property
     def share(self) -> float | None:
@@ -170,6 +172,7 @@ def outflows(ledger: Ledger, known: Known, kept: Mapping[str, int]) -> list[Outf
                 paid=paid,
                 doubtful=doubtful,
                 swapped=doubtful and known.trades and known.holding is None and not exchanged,
+                surrendered=max(0, returned),
             )
         )
     return found

@@ -9,7 +9,7 @@ from detectors.base import Finding, Severity, Watch
 from detectors.drain import Drain
 from detectors.events import Position, Price, Stage
 from detectors.execution import Context, Execution
-from detectors.execution.ledger import TRANSFER, ZERO
+from detectors.execution.ledger import TRANSFER, WITHDRAWAL, ZERO
 from tests.support.drains import (
     ALICE,
     BANK,
@@ -30,7 +30,7 @@ from tests.support.drains import (
     verdicts,
     withdrawal,
 )
-from tests.support.executions import NATIVE, SENDER, Call, address, call, degraded, execution, log, move, pending, word
+from tests.support.executions import NATIVE, SENDER, Call, address, call, degraded, execution, log, move, pending, transfer, word
 from tests.support.pools import CHAIN, block, place, reading, reverted
 
 
@@ -222,14 +222,68 @@ EVERYONE = {CHAIN: Watch()}
 
 
 def robbed(*more: Call, taken: int = 90) -> Execution:
-    whole = call(THIEF, "go()", call(BANK, "withdraw()", move(DOLLAR, BANK, THIEF, taken), *more), *more)
-    return execution(whole, context=Context(balances={DOLLAR: {BANK: 100}}))
+    """In two halves, so that it is no single payment."""
+    halves = [call(BANK, "withdraw()", move(DOLLAR, BANK, THIEF, part)) for part in (taken // 2, taken - taken // 2)]
+    return execution(call(THIEF, "go()", *halves, *more), context=Context(balances={DOLLAR: {BANK: 100}}))
 
 
 def test_without_a_watch_list_a_robbed_contract_is_found_and_a_purse_is_not() -> None:
     assert verdicts(Drain(EVERYONE).observe(robbed())) == [("outflow", Severity.CRITICAL)]
-    assert list(Drain(EVERYONE).observe(robbed(taken=100))) == [], "a forwarder hands over all it has"
+    assert in_the_open(call(BANK, "f()", move(DOLLAR, BANK, THIEF, 100)), held={DOLLAR: 100}) == [], "hands over all it has"
     assert verdicts(Drain({}).observe(robbed())) == [("outflow", Severity.WARNING)], "on a chain that nobody watches"
+
+
+SAID = log("0x" + "12" * 32)
+
+
+def test_one_payment_to_whoever_asked_for_it_may_be_his_and_pauses_only_what_somebody_named() -> None:
+    """A vested sum, a loan; or a theft by one call, which looks no different."""
+    for taken in (30, 100):
+        claim = execution(
+            call(THIEF, "go()", call(BANK, "claim()", SAID, move(DOLLAR, BANK, THIEF, taken))),
+            context=Context(balances={DOLLAR: {BANK: 100}}),
+        )
+        assert verdicts(Drain(EVERYONE).observe(claim)) == [("outflow", Severity.WARNING)]
+        assert verdicts(Drain(WATCH).observe(claim)) == [("outflow", Severity.CRITICAL)]
+
+
+def test_a_coin_unwrapped_on_the_way_is_still_one_payment() -> None:
+    wrapped = address("wrapped coin")
+    unwrap = call(wrapped, "withdraw(uint256)", log(WITHDRAWAL, "0x" + word(BANK), data=(60,)), call(BANK, value=60))
+    assert in_the_open(call(BANK, "claim()", unwrap, call(THIEF, value=60)), held={wrapped: 100}) == [
+        ("outflow", Severity.WARNING)
+    ]
+
+
+def lent(*nodes: Call, back: int = 7_000) -> Call:
+    """What is done with money that must be given back at once."""
+    got, due = move(COIN, LENDER, THIEF, 7_000), move(COIN, THIEF, LENDER, back)
+    return call(LENDER, "flashLoan()", got, call(THIEF, "onLoan()", *nodes, due))
+
+
+def test_all_of_it_taken_with_borrowed_money_or_taken_for_keeps_is_a_raid_and_pauses() -> None:
+    spent = move(DOLLAR, THIEF, SINK, 40)
+    for taken, then, severity in (
+        (95, (), "critical"),
+        (40, (), "critical"),
+        (95, (spent,), "critical"),
+        (40, (spent,), "warning"),
+    ):
+        claim = call(BANK, "borrow()", move(DOLLAR, BANK, THIEF, taken))
+        swap = move(JUNK, SINK, THIEF, 1)
+        assert in_the_open(lent(claim, *then, swap), held={DOLLAR: 100}) == [("outflow", Severity(severity))], (taken, then)
+        unpaid = in_the_open(lent(claim, *then, swap, back=6_000), held={DOLLAR: 100})
+        assert unpaid == [("outflow", Severity.WARNING)], "no loan: the lender did not have it back"
+
+
+def test_several_payments_and_one_to_somebody_who_did_not_ask_are_no_claim() -> None:
+    half = call(BANK, "claim()", SAID, move(DOLLAR, BANK, THIEF, 30))
+    away = call(BANK, "claim()", SAID, move(DOLLAR, BANK, SINK, 30), move(DOLLAR, BANK, THIEF, 1))
+    pulled = call(BANK, "approve()", SAID), call(DOLLAR, "0x23b872dd", transfer(BANK, THIEF, 30), args=(BANK, THIEF, 30))
+    paid_in = call(BANK, "deposit()", move(COIN, THIEF, BANK, 1)), half
+    for nodes in ((half, half), (away,), pulled):
+        assert in_the_open(*nodes, held={DOLLAR: 100}) == [("outflow", Severity.CRITICAL)]
+    assert in_the_open(*paid_in, held={DOLLAR: 100, COIN: 5}) == [("outflow", Severity.CRITICAL)]
 
 
 def test_without_a_watch_list_wallets_and_bots_emptying_themselves_are_nobody_s_loss() -> None:
@@ -269,9 +323,12 @@ def in_the_open(*nodes: Call, held: dict[str, int], supplies: dict[str, int] | N
     return verdicts(Drain(EVERYONE).observe(execution(call(THIEF, "go()", *nodes), context=known)))
 
 
-def test_a_withdrawal_for_shares_of_unknown_number_is_doubtful_and_of_known_number_is_judged() -> None:
+def test_a_withdrawal_for_shares_of_unknown_number_is_a_redemption_and_of_known_number_is_judged() -> None:
     leave = call(BANK, "withdraw()", burn(BANK, 60), move(DOLLAR, BANK, THIEF, 60))
-    assert in_the_open(leave, held={DOLLAR: 100}) == [("outflow", Severity.WARNING)]
+    handed = call(BANK, "redeem()", move(BANK, THIEF, BANK, 60), move(DOLLAR, BANK, THIEF, 60))
+    assert in_the_open(leave, held={DOLLAR: 100}) == in_the_open(handed, held={DOLLAR: 100}) == [("outflow", Severity.INFO)]
+    assert in_the_open(leave, held={DOLLAR: 65}) == [("outflow", Severity.WARNING)], "all there was"
+    assert in_the_open(leave, leave, held={DOLLAR: 200}) == [("outflow", Severity.WARNING)], "again and again"
     assert in_the_open(leave, held={DOLLAR: 100}, supplies={BANK: 100}) == []
     assert in_the_open(leave, held={DOLLAR: 100}, supplies={BANK: 1000}) == [("outflow", Severity.CRITICAL)]
 

@@ -74,9 +74,11 @@ def test_a_sweep_of_most_of_a_token_is_told_from_the_token_s_own_slots(tmp_path:
     token = address("token")
     books = (sload(1, 1_000), sstore(1, 400), sload(2, 0), sstore(2, 600))
     sweep = execution(call(THIEF, "go()", call(BANK, "sweep()", move(token, BANK, THIEF, 600, *books))))
-    (line,) = judged(put(tmp_path, write(sweep)))
-    (drained,) = (found for found in line.findings if found.detector == "drain")
-    assert (line.verdict, drained.victims[0], drained.evidence["share"]) == (Verdict.PAUSE, BANK, 0.6)
+    path = put(tmp_path, write(sweep))
+    for watched, expected in ((None, Verdict.WARN), (frozenset({BANK}), Verdict.PAUSE)):
+        (line,) = inspect(path, Words(), watched)
+        (drained,) = (found for found in line.findings if found.detector == "drain")
+        assert (line.verdict, drained.victims[0], drained.evidence["share"]) == (expected, BANK, 0.6)
     blind = execution(call(THIEF, "go()", call(BANK, "sweep()", move(token, BANK, THIEF, 600))))
     assert not judged(put(tmp_path, write(blind)))[0].findings, "what share 600 is, nobody knows"
 
