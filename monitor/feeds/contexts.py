@@ -12,7 +12,7 @@ from detectors.events import Position
 from detectors.execution import CREATES, Code, Context, Execution, Log
 from monitor.feeds.pools import Batcher, ask
 from monitor.feeds.pools.base import NATIVE, TOTAL_SUPPLY, Read, balance_of, number
-from monitor.feeds.pools.holdings import DISCOVERED
+from monitor.feeds.pools.strangers import Strangers
 
 TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 
@@ -64,7 +64,7 @@ class Contexts:
         self._timeout = timeout
         self._prices: Mapping[str, float] = {} if prices is None else prices
         self._listed = {contract: (NATIVE, *(a for a in tokens if a != NATIVE)) for contract, tokens in assets.items()}
-        self._seen: dict[str, dict[str, None]] = {contract: {} for contract in assets}
+        self._strangers = {contract: Strangers(tokens) for contract, tokens in self._listed.items()}
         self._at: dict[str, _Known] = {}
         self._reading = asyncio.Lock()
         self._born: dict[str, tuple[float, str | None]] = {}
@@ -117,7 +117,7 @@ class Contexts:
             del self._born[next(iter(self._born))]
 
     def _tokens(self, contract: str) -> Iterable[str]:
-        return joined(self._listed[contract], self._seen[contract])
+        return joined(self._listed[contract], self._strangers[contract])
 
     def _moved(self, execution: Execution) -> set[str]:
         """Watched contracts that a token moved in or out of; the token is followed from now on."""
@@ -126,26 +126,24 @@ class Contexts:
             if type(step) is Log and len(step.topics) == 3 and step.topics[0] == TRANSFER:
                 for topic in step.topics[1:]:
                     holder = "0x" + topic[-40:]
-                    if (seen := self._seen.get(holder)) is not None:
+                    if (strangers := self._strangers.get(holder)) is not None:
                         found.add(holder)
-                        if step.address not in self._listed[holder] and step.address not in seen:
-                            seen[step.address] = None
-                            if len(seen) > DISCOVERED:  # anyone can send worthless tokens: the oldest gives way
-                                del seen[next(iter(seen))]
+                        strangers.saw(step.address)
         return found
 
     async def _read(self, block: str, contracts: Collection[str], *, with_supplies: bool, known: _Known | None = None) -> None:
         known = known or self._at.get(block) or _Known()
         wanted = [(token, c) for c in contracts for token in self._tokens(c) if (token, c) not in known.asked]
         shares = list(contracts) if with_supplies else []
-        reads = [*(balance_of(token, holder) for token, holder in wanted), *(Read(share, TOTAL_SUPPLY) for share in shares)]
-        answers = [number(answer) for answer in await ask(self._rpc, reads, block, self._timeout)]
-        for (token, holder), amount in zip(wanted, answers, strict=False):
+        held = [balance_of(token, holder, stranger=token not in self._listed[holder]) for token, holder in wanted]
+        reads = [*held, *(Read(share, TOTAL_SUPPLY) for share in shares)]
+        answers = await ask(self._rpc, reads, block, self._timeout)
+        for (token, holder), answer in zip(wanted, answers, strict=False):
             known.asked.add((token, holder))
-            if amount is not None:
+            if (amount := self._strangers[holder].balance(token, answer)) is not None:
                 known.balances.setdefault(token, {})[holder] = amount
-        for share, supply in zip(shares, answers[len(wanted) :], strict=True):
-            if supply is not None:
+        for share, answer in zip(shares, answers[len(wanted) :], strict=True):
+            if (supply := number(answer)) is not None:
                 known.supplies[share] = supply
         self._at[block] = known
         while len(self._at) > HEADS:

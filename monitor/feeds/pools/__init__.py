@@ -1,12 +1,11 @@
-"""Pool states: watched contracts read at the end of a block, all reads of a block in one frame, pinned to it by hash."""
+"""Pool states: watched contracts read at the end of a block, all reads of a block together, pinned to it by hash."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from itertools import islice
-from typing import Any, Protocol
 
 from detectors.events import PoolState, Position
-from monitor.chains.rpc import Ask
 from monitor.feeds.pools.accounts import Accounts
+from monitor.feeds.pools.asked import Batcher, ask
 from monitor.feeds.pools.base import Pool, Read
 from monitor.feeds.pools.curve import Curve
 from monitor.feeds.pools.erc4626 import Erc4626
@@ -14,27 +13,10 @@ from monitor.feeds.pools.holdings import Holdings
 from monitor.feeds.pools.uniswap_v2 import UniswapV2
 from monitor.feeds.pools.uniswap_v3 import UniswapV3
 
+__all__ = ["KINDS", "Batcher", "Pools", "ask"]
+
 KINDS: dict[str, type[Pool]] = {kind.kind: kind for kind in (UniswapV2, UniswapV3, Curve, Erc4626, Accounts, Holdings)}
 """Every kind by the name a configuration uses."""
-
-_FRAME = 200
-"""Reads in one frame: many nodes refuse batches of more."""
-
-
-class Batcher(Protocol):
-    """Whoever can ask a node many things at once: a connection, or a link of several."""
-
-    async def batch(self, asks: Sequence[Ask], *, timeout: float) -> list[Any]:  # noqa: ASYNC109
-        """A result each, in order; a NodeError in the place of a call that was refused."""
-
-
-async def ask(rpc: Batcher, reads: Iterable[Read], block: str, timeout: float) -> list[str | None]:  # noqa: ASYNC109
-    """The answers to reads at a block, in order; None where a contract or the node refused. Raises NodeError if all fails."""
-    rest, answers = iter(reads), list[str | None]()
-    while frame := list(islice(rest, _FRAME)):
-        asks = [Ask(*read.request(block)) for read in frame]
-        answers += [reply if isinstance(reply, str) else None for reply in await rpc.batch(asks, timeout=timeout)]
-    return answers
 
 
 class Pools:

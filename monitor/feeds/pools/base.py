@@ -16,26 +16,33 @@ BALANCE_OF = "0x70a08231"
 TOTAL_SUPPLY = "0x18160ddd"
 
 _GAS = "0x989680"
-"""Gas a read may burn: a hostile token must not hold the node up."""
+"""Gas a read of what the operator listed may burn."""
+
+_STRANGERS_GAS = "0x30d40"
+"""Gas of a read of a token that anyone may have sent, 200,000: twice what the dearest honest balances take (proxies, rebasing
+tokens), and too little to hold the node up, or to pay for an answer longer than 0.3 MB.
+"""
 
 
 class Read(NamedTuple):
-    """One read of `contract`: its native balance where `data` is None, else a call."""
+    """One read of `contract`: its native balance where `data` is None, else a call. `stranger`: nobody listed the contract."""
 
     contract: str
     data: str | None = None
+    stranger: bool = False
 
     def request(self, block: str) -> tuple[str, list[object]]:
         """Method and params, pinned to the block with this hash (an unknown hash is an error, never an empty answer)."""
         pin = {"blockHash": block}
         if self.data is None:
             return "eth_getBalance", [self.contract, pin]
-        return "eth_call", [{"to": self.contract, "data": self.data, "gas": _GAS}, pin]
+        gas = _STRANGERS_GAS if self.stranger else _GAS
+        return "eth_call", [{"to": self.contract, "data": self.data, "gas": gas}, pin]
 
 
-def balance_of(token: str, holder: str) -> Read:
+def balance_of(token: str, holder: str, *, stranger: bool = False) -> Read:
     """What `holder` has of `token`; the chain's coin when it is `native`."""
-    return Read(holder) if token == NATIVE else Read(token, BALANCE_OF + holder[2:].rjust(64, "0"))
+    return Read(holder) if token == NATIVE else Read(token, BALANCE_OF + holder[2:].rjust(64, "0"), stranger)
 
 
 def number(answer: str | None, word: int = 0) -> int | None:

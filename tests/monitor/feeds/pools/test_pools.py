@@ -16,7 +16,8 @@ from monitor.errors import NodeError
 from monitor.feeds.pools import KINDS, Pools, base, curve, erc4626, uniswap_v2, uniswap_v3
 from monitor.feeds.pools.base import NATIVE, Pool, account, number
 from monitor.feeds.pools.erc4626 import Erc4626
-from monitor.feeds.pools.holdings import DISCOVERED, Holdings
+from monitor.feeds.pools.holdings import Holdings
+from monitor.feeds.pools.strangers import DISCOVERED
 from monitor.feeds.pools.uniswap_v2 import UniswapV2
 from tests.support.bytecode import CHAIN, HASHES, Chain, chain
 from tests.support.executions import address
