@@ -213,16 +213,28 @@ class Evm:
         return None if found is None else self._block(found)
 
     async def logs(self, block: BlockData, *, within: float) -> tuple[LogEntry, ...]:
-        """All logs of this very block, in order, each once. Raises LogsMissing when they are not what its header promises."""
-        asked = ({"blockHash": block.position.id},)
-        found = await self.rpc.call("eth_getLogs", asked, timeout=within, type=list[WireLog])
+        """All logs of this very block, in order, each once. Raises LogsMissing when they are not what its header promises.
+
+        A node that refuses them, and says at the same time that the block is its own, misses them too.
+        """
+        asked, height = ({"blockHash": block.position.id},), block.position.height
+        try:
+            found = await self.rpc.call("eth_getLogs", asked, timeout=within, type=list[WireLog])
+        except RpcRefused as error:
+            if error.throttled or not await self._has(block.position, within=within):
+                raise  # nodes refuse logs of a block that they have just replaced
+            raise LogsMissing(f"{self.chain}: refused the logs of block {height}, which it has: {error}") from error
         entries = sorted((log_entry(one, block.position.id) for one in found), key=lambda entry: entry.index)
-        height = block.position.height
         if len({entry.index for entry in entries}) != len(entries):
             raise LogsMissing(f"{self.chain}: among the {len(entries)} logs given for block {height} some are told twice")
         if bloom.promises(block.bloom) and await _bloom_of(entries) != block.bloom:
             raise LogsMissing(f"{self.chain}: the {len(entries)} logs given for block {height} are not those its header promises")
         return tuple(entries)
+
+    async def _has(self, position: Position, *, within: float) -> bool:
+        """Is this still the node's block at that height?"""
+        block = await self.block(position.height, within=within)
+        return block is not None and block.position.id == position.id
 
     async def audit(self, block: BlockData, logs: Sequence[LogEntry], *, within: float) -> None:
         """Recompute the receipts root of a block's header, and compare its receipts' logs with these. Raises Forged.

@@ -28,6 +28,8 @@ SHARE, IN_HAND = 0.1, 8.0
 LEAST, UNKNOWN = 0.02, 0.25
 """Seconds: never sooner than this, and after this while little is known of how long answers take."""
 REMEMBERED, ENOUGH = 64, 16
+BRIDGED = 3
+"""Blocks on end whose logs the first node lacks and the second gives: then the first must give them, or is found wanting."""
 
 
 class Hedged:
@@ -41,6 +43,7 @@ class Hedged:
         self._took: deque[float] = deque(maxlen=REMEMBERED)
         self._credit = Credit(SHARE, IN_HAND)
         self._top = -1
+        self._bridged = 0
         self._late: set[asyncio.Future[Any]] = set()
         """Questions that the second node answered before the first. They run on: that no answer comes is noticed of the first."""
 
@@ -69,15 +72,19 @@ class Hedged:
         return found[0]
 
     async def logs(self, block: BlockData, *, within: float) -> tuple[LogEntry, ...]:
-        """The logs of this very block."""
-        return (await self._race(lambda evm: evm.logs(block, within=within), lambda _: True))[0]
+        """The logs of this very block. A first node that lacks those of block after block keeps the lead no longer."""
+        found, second = await self._race(lambda evm: evm.logs(block, within=within), lambda _: True)
+        if not second:
+            self._bridged = 0
+        return found
 
     async def audit(self, block: BlockData, logs: Sequence[LogEntry], *, within: float) -> None:
         """Of the first node alone: what is in doubt is what it said."""
         await self._first.audit(block, logs, within=within)
 
     async def doorbell(self, *, within: float) -> Queue[Pushed]:
-        """That of the first node."""
+        """That of the first node, on a connection of which nothing is known yet."""
+        self._bridged = 0
         return await self._first.doorbell(within=within)
 
     async def _race(self, ask: Callable[[Evm], Awaitable[T]], good: Callable[[T], bool]) -> tuple[T, bool]:
@@ -101,8 +108,10 @@ class Hedged:
                     let_go(task)
 
     def _doubtful(self, first: asyncio.Future[Any]) -> bool:
-        """Not there yet, or not what its header promises."""
-        return not first.done() or isinstance(first.exception(), LogsMissing)
+        """Not there yet, or not what its header promises; the latter only for a few blocks on end."""
+        if not first.done():
+            return True
+        return isinstance(first.exception(), LogsMissing) and self._bridged < BRIDGED
 
     def _other(self) -> Lane | None:
         lane = self._second() if self._first.proves else None
@@ -125,6 +134,7 @@ class Hedged:
                     self._late.add(first)
                     first.add_done_callback(self._came_late)
                 elif isinstance(wrong := first.exception(), LogsMissing):
+                    self._bridged += 1
                     self._blamed(wrong)
                 return second.result(), True
         return await first, False

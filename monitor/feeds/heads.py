@@ -242,7 +242,7 @@ class Heads:
 
     async def _next(self) -> Step | None:
         """The next step to take, None when there is none before the next ring."""
-        for _ in range(TRIES):
+        for number in range(TRIES):
             if self._owed is not None:
                 return self._owed
             if not self._ahead:
@@ -252,7 +252,13 @@ class Heads:
                     return reverted
                 if not self._ahead:
                     return None
-            step = await self._ahead.take()
+            try:
+                step = await self._ahead.take()
+            except RpcRefused as error:
+                if error.throttled or number == TRIES - 1:
+                    raise
+                step = None  # nodes refuse what they have just replaced, for a moment
+                await asyncio.sleep(PAUSE * 2**number)
             if step is not None and self._links(step.block):
                 return step
             self._look_again()  # the chain moved under us
@@ -335,19 +341,14 @@ class Heads:
 
     async def _fetch(self, height: int, extent: Extent) -> Ingested | None:
         """One block and its logs; None when it is no longer there."""
-        try:
-            block: BlockData | None = extent.head
-            if height != extent.head.position.height or self._bodies:
-                block = await self._patience.read(partial(self._chain.block, height, bodies=self._bodies))
-            if block is None:
-                return None
-            logs = await self._patience.read(partial(self._chain.logs, block))
-            if _sampled(block):
-                await self._patience.read(partial(self._chain.audit, block, logs))
-        except RpcRefused as error:
-            if error.throttled:
-                raise
-            return None  # nodes refuse logs of a block they have just replaced
+        block: BlockData | None = extent.head
+        if height != extent.head.position.height or self._bodies:
+            block = await self._patience.read(partial(self._chain.block, height, bodies=self._bodies))
+        if block is None:
+            return None
+        logs = await self._patience.read(partial(self._chain.logs, block))
+        if _sampled(block):
+            await self._patience.read(partial(self._chain.audit, block, logs))
         return Ingested(
             chain=self._chain.chain, block=block, logs=logs, at=time.time(),
             head=extent.head.position.height, safe=extent.safe, finalized=max(extent.finalized, self.lineage.final),

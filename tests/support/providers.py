@@ -7,7 +7,7 @@ from typing import Any
 
 from monitor.demo.anvil import Anvil
 from tests.support.chain import TalkingChain
-from tests.support.fault_proxy import FaultProxy, answer, unchanged, unchanged_reply
+from tests.support.fault_proxy import FaultProxy, ReplyRule, answer, unchanged, unchanged_reply
 
 
 @contextlib.asynccontextmanager
@@ -76,6 +76,19 @@ def refuse_traces(methods: tuple[str, ...], frame: bytes) -> Iterable[bytes]:
         said["error"] = {"code": -32601, "message": "the method does not exist"}
 
     return (answer(frame, refuse),)
+
+
+def refusing(method: str, part: bytes = b"") -> ReplyRule:
+    """A node that answers all else, and refuses this method when it is asked for it alone, and the answer has this in it."""
+
+    def reply(methods: tuple[str, ...], frame: bytes) -> Iterable[bytes]:
+        def refuse(said: dict[str, Any]) -> None:
+            said.pop("result", None)
+            said["error"] = {"code": -32602, "message": "query returned more than 10000 results"}
+
+        return (answer(frame, refuse) if methods == (method,) and part in frame else frame,)
+
+    return reply
 
 
 def be_honest(proxy: FaultProxy) -> None:

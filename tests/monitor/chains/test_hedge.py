@@ -8,14 +8,15 @@ from typing import Self
 
 import pytest
 
+from monitor.chains.base import LogsMissing
 from monitor.chains.evm import Evm
-from monitor.chains.hedge import IN_HAND, SHARE, Hedged
+from monitor.chains.hedge import BRIDGED, IN_HAND, SHARE, Hedged
 from monitor.chains.link import Link
 from monitor.errors import NodeError
 from monitor.metrics import REGISTRY
 from tests.support.chain import CHAIN, TalkingChain
 from tests.support.fault_proxy import FaultProxy, answer
-from tests.support.providers import lie_about_hashes, providers
+from tests.support.providers import be_honest, lie_about_hashes, providers, refusing
 
 
 def hedges(outcome: str) -> float:
@@ -89,6 +90,25 @@ async def test_logs_that_the_first_node_leaves_out_come_from_the_second_at_once_
         assert block is not None
         assert len(await both.hedged.logs(block, within=5)) == 2
         assert ["those its header promises" in str(error) for error in both.blamed] == [True]
+
+
+async def test_logs_that_the_first_node_refuses_come_from_the_second_for_a_few_blocks_and_no_longer() -> None:
+    async with providers() as (chain, (a, b)), Both(a, b) as both:
+        await _talk(chain, both)
+        block = await both.hedged.block(2, within=5)
+        assert block is not None
+        a.replies = refusing("eth_getLogs")
+        for _ in range(BRIDGED):
+            assert len(await both.hedged.logs(block, within=5)) == 2
+        with pytest.raises(LogsMissing, match="refused the logs of block 2, which it has"):
+            await both.hedged.logs(block, within=5)
+        await both.hedged.doorbell(within=5)
+        assert len(await both.hedged.logs(block, within=5)) == 2, "a new connection begins anew"
+        be_honest(a)
+        await both.hedged.logs(block, within=5)
+        a.replies = refusing("eth_getLogs")
+        for _ in range(BRIDGED):
+            assert len(await both.hedged.logs(block, within=5)) == 2, "and so does one that gave its own"
 
 
 async def test_a_second_node_that_lies_is_not_believed() -> None:

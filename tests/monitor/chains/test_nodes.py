@@ -9,7 +9,7 @@ from monitor.demo.anvil import Anvil, free_port
 from monitor.metrics import REGISTRY
 from tests.support.chain import CHAIN
 from tests.support.followed import followed, speaking, twins
-from tests.support.providers import Frozen, providers, refuse_traces
+from tests.support.providers import Frozen, providers, refuse_traces, refusing
 
 
 def failed_checks(check: str) -> float:
@@ -45,6 +45,19 @@ async def test_a_black_hole_gives_way_within_the_time_of_three_looks() -> None:
             await it.until(lambda: it.state("a") is State.ALIVE)
         await it.caught_up(chain)
         assert it.nodes.moves == 1
+
+
+async def test_a_lead_that_refuses_the_logs_of_a_block_it_has_gives_way() -> None:
+    async with providers() as (chain, (a, b)), followed(a.ws, b.ws) as it:
+        await it.until(lambda: it.state("a") is it.state("b") is State.ALIVE and bool(it.ledger.blocks))
+        await chain.speak()
+        await it.caught_up(chain)
+        a.replies = refusing("eth_getLogs")
+        await chain.speak()
+        await it.until(lambda: it.lead == "b")
+        await it.caught_up(chain)
+        assert it.state("a") is State.QUARANTINED
+        assert "which it has" in it.nodes.health["a"].why
 
 
 async def test_a_provider_that_answers_but_stands_still_is_demoted_and_comes_back_when_it_moves() -> None:

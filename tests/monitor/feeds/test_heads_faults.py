@@ -14,8 +14,9 @@ from monitor.demo.anvil import Anvil
 from monitor.feeds.heads import Ingested
 from monitor.metrics import REGISTRY
 from tests.support.chain import CHAIN, TalkingChain
-from tests.support.fault_proxy import FaultProxy, answer, unchanged
+from tests.support.fault_proxy import FaultProxy, answer, unchanged, unchanged_reply
 from tests.support.following import Following, following
+from tests.support.providers import refusing
 
 
 @contextlib.asynccontextmanager
@@ -136,6 +137,23 @@ async def test_lost_and_throttled_replies_are_asked_again_on_the_same_connection
         await chain.speak(6)
         await followed.settled(chain)
         assert proxy.connections == len(LANES)
+
+
+@pytest.mark.parametrize(
+    ("method", "part", "why"),
+    [
+        ("eth_getLogs", b"", "refused the logs of block 2, which it has"),
+        ("eth_getBlockByNumber", b"maxFeePerGas", "10000 results"),
+    ],
+)
+async def test_what_is_refused_for_good_is_told_as_trouble_until_it_comes(method: str, part: bytes, why: str) -> None:
+    async with behind_a_proxy(bodies=True) as (chain, proxy, followed):
+        proxy.replies = refusing(method, part)
+        await chain.speak()
+        await followed.until(lambda: why in (followed.heads.trouble or ""))
+        proxy.replies = unchanged_reply
+        await followed.settled(chain)
+        assert followed.heads.trouble is None
 
 
 async def test_a_cut_or_swallowed_connection_is_replaced_and_nothing_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
