@@ -43,16 +43,18 @@ def _conflicting(scale: Scale, ordered: Ordered, seen: Conflict) -> Verdict | No
         return None
     if seen.key[0] == FOREIGN:
         return _shared(scale, contract, fellow, seen)
-    consumers = structure.consumers(start, fellow, contract)
+    consumers, payers = structure.consumers(start, fellow, contract), list[str]()
     if not seen.inner_wrote:
         if not structure.surely(fellow, seen.outer):
             return None
         branch = scale.branch(seen.outer, seen.inner)
-        consumers = [c for c in consumers if ordered.acted_since(acts.ctx[c], seen.since, branch)]
+        paid = {c: scale.paid_for(c, acts.entry[seen.inner]) for c in consumers}
+        consumers = [c for c in consumers if paid[c] or ordered.acted_since(acts.ctx[c], seen.since, branch)]
+        payers = [payer for c in consumers for payer in paid[c]]
         if not consumers:  # R6: nobody but the initiator looked, or whoever looked did nothing with it
             return None
     kind = _kind(scale, seen, fellow)
-    return scale.weigh(kind, scale.victims(contract, consumers), seen.outer, seen.inner, fellow, seen)
+    return scale.weigh(kind, scale.victims(contract, consumers, payers), seen.outer, seen.inner, fellow, seen)
 
 
 def _paid_in(scale: Scale, contract: str, seen: Conflict) -> bool:

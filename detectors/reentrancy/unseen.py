@@ -32,7 +32,8 @@ def verdicts(scale: Scale) -> Iterator[Verdict]:
             continue
         consumers = [c for c in structure.consumers(reader, fellow, contract) if _moved_on(scale, c, frame, outer, fellow)]
         if consumers:
-            yield scale.weigh("balance", scale.victims(contract, consumers), outer, reader, fellow)
+            payers = [payer for consumer in consumers for payer in scale.paid_for(consumer, frame)]
+            yield scale.weigh("balance", scale.victims(contract, consumers, payers), outer, reader, fellow)
 
 
 def _shared(scale: Scale) -> Iterator[Verdict]:
@@ -57,14 +58,15 @@ def _pair(scale: Scale, outer: int, inner: int) -> Verdict | None:
     consumers = structure.consumers(acts.parent[inner], fellow, contract)
     if acts.static[inner]:
         consumers = [consumer for consumer in consumers if _moved_on(scale, consumer, acts.entry[inner], outer, fellow)]
-        return scale.weigh("read_only", scale.victims(contract, consumers), outer, inner, fellow) if consumers else None
+        payers = [payer for consumer in consumers for payer in scale.paid_for(consumer, acts.entry[inner])]
+        return scale.weigh("read_only", scale.victims(contract, consumers, payers), outer, inner, fellow) if consumers else None
     direct = acts.parent[inner] == fellow
     kind = "create" if scale.created(fellow) else "same_contract" if direct else "cross_contract"
     return scale.weigh(kind, scale.victims(contract, consumers), outer, inner, fellow)
 
 
 def _moved_on(scale: Scale, consumer: int, look: int, outer: int, fellow: int) -> bool:
-    """After its look (a frame), did the consumer's contract send U value, or say in an event that it changed?
+    """After its look (a frame), did the consumer send U value, have it sent, or say in an event that it changed?
 
     Where no events were recorded, one that could change (it is not static) may have: the flows must then tell.
     """
@@ -73,4 +75,5 @@ def _moved_on(scale: Scale, consumer: int, look: int, outer: int, fellow: int) -
     branch = scale.branch(outer, fellow)
     deeds = scale.deeds.get(scale.acts.ctx[consumer], ())
     first = bisect_right(deeds, (look, len(scale.acts)))
-    return any(branch <= act <= scale.acts.last[branch] for _, act in deeds[first : first + DEEDS])
+    own = any(branch <= act <= scale.acts.last[branch] for _, act in deeds[first : first + DEEDS])
+    return own or bool(scale.paid_for(consumer, look))

@@ -1,5 +1,8 @@
 """A verdict: one way a transaction may hurt someone, with the parts of its score. Scoring is here and nowhere else."""
 
+from bisect import bisect_left
+from collections.abc import Iterable
+
 import msgspec
 
 from detectors.execution.activations import Activations
@@ -75,13 +78,14 @@ class Scale:
         self.structure = structure
         self.acts = structure.acts
         self.frames = structure.frames
-        self.deeds, self.rewards = _rewards(structure)
+        self.deeds, self.rewards, self.handed = _rewards(structure)
         self.money = Money(structure, handed=bool(self.rewards))
         self.design = Design(structure, self.money)
         self.payers = _payers(structure)
         self.mints = _mints(structure)
         self.turns = _turns(self.acts, self.frames, self.payers)
         self._payments: dict[int, list[tuple[str, str]]] | None = None
+        self._pockets: dict[str, bool] = {}
 
     def weigh(
         self, kind: str, victims: tuple[str, ...], outer: int, inner: int, fellow: int, seen: Conflict | None = None
@@ -147,10 +151,28 @@ class Scale:
             return None
         return self.weigh("cross_contract", victims, host, inner, fellow, seen)
 
-    def victims(self, contract: str, consumers: list[int]) -> tuple[str, ...]:
-        """The contract, and those who acted on what it showed."""
+    def victims(self, contract: str, consumers: list[int], payers: Iterable[str] = ()) -> tuple[str, ...]:
+        """The contract, those who paid for them, and those who acted on what it showed."""
         others = [ctx for c in consumers if (ctx := self.acts.ctx[c]) is not None and ctx not in self.structure.known]
-        return tuple(dict.fromkeys((contract, *others)))
+        return tuple(dict.fromkeys((contract, *(payer for payer in payers if payer not in others), *others)))
+
+    def paid_for(self, consumer: int, look: int) -> list[str]:
+        """Who, asked by this consumer after its look (a frame), handed U something and got nothing for it?
+
+        A lender's cash may lie in a treasury, and the lender write nothing itself. A pool that was paid its price is none.
+        """
+        found = dict[str, None]()
+        first = bisect_left(self.handed, (look, len(self.acts), ""))
+        for _, act, payer in self.handed[first : first + LOOKS]:
+            below = consumer < act <= self.acts.last[consumer] and not self.structure.between_us(consumer, act)
+            if below and payer != self.acts.ctx[consumer] and self._out_of_pocket(payer):
+                found[payer] = None
+        return list(found)
+
+    def _out_of_pocket(self, payer: str) -> bool:
+        if payer not in self._pockets:
+            self._pockets[payer] = payer not in self.structure.known and self.money.robbed(payer)
+        return self._pockets[payer]
 
     def branch(self, outer: int, inner: int) -> int:
         """The activation directly below `outer` on the way to `inner`."""
@@ -169,9 +191,11 @@ class Scale:
         return entry.type == CALL and entry.value > 0 and act not in self.payers and act not in self.rewards
 
     def _paid_inside(self, inner: int, fellow: int) -> bool:
-        """Did the inner call, or who made it for the outsider, hand anything to U or the outsider?"""
-        acts = {inner, *self.structure.consumers(self.acts.parent[inner], fellow, self.acts.ctx[inner])}
-        return any(act in acts for act in self.rewards)
+        """Did the inner call, or who made it for the outsider, hand anything to U or the outsider, or have it paid for a look?"""
+        consumers = self.structure.consumers(self.acts.parent[inner], fellow, self.acts.ctx[inner])
+        if not self.rewards.isdisjoint((inner, *consumers)):
+            return True
+        return self.acts.static[inner] and any(self.paid_for(one, self.acts.entry[inner]) for one in consumers)
 
     def _lost(self, inner: int) -> bool:
         """Without a balance or storage order: do the flows show that what left was not all its taker's own?"""
@@ -284,11 +308,13 @@ def _mints(structure: Structure) -> set[int]:
     return made
 
 
-def _rewards(structure: Structure) -> tuple[dict[str | None, list[tuple[int, int]]], set[int]]:
+def _rewards(
+    structure: Structure,
+) -> tuple[dict[str | None, list[tuple[int, int]]], set[int], list[tuple[int, int, str]]]:
     """What strangers did that can be seen without storage.
 
     (contract -> (position, activation) whenever it handed something to U or an outsider, or emitted an event, in order;
-    the activations that handed over ether, tokens, or a mint of their own).
+    the activations that handed over ether, tokens, or a mint of their own; (position, activation, payer) of each payment).
     """
     acts, frames = structure.acts, structure.frames
     ours = structure.party | (
@@ -296,6 +322,7 @@ def _rewards(structure: Structure) -> tuple[dict[str | None, list[tuple[int, int
     )
     deeds: dict[str | None, list[tuple[int, int]]] = {}
     rewards = set()
+    handed = list[tuple[int, int, str]]()
     for i, frame in enumerate(frames):
         giver = frames[frame.parent].ctx if frame.parent >= 0 else None
         if giver is None or not structure.alive[i] or giver in ours:
@@ -304,6 +331,9 @@ def _rewards(structure: Structure) -> tuple[dict[str | None, list[tuple[int, int
         if to in ours or (frame.value and frame.type == CALL and frame.ctx in ours):
             rewards.add(acts.of[frame.parent])
             deeds.setdefault(giver, []).append((i, acts.of[frame.parent]))
+            payer = argument(frame) if frame.selector == TRANSFER_FROM else giver
+            if payer is not None and payer not in ours:
+                handed.append((i, acts.of[frame.parent], payer))
     for step in structure.execution.steps:
         if isinstance(step, Log) and structure.alive[step.frame]:
             deeds.setdefault(step.address, []).append((step.before, acts.of[step.frame]))
@@ -313,4 +343,4 @@ def _rewards(structure: Structure) -> tuple[dict[str | None, list[tuple[int, int
                     rewards.add(acts.of[step.frame])
     for done in deeds.values():
         done.sort()
-    return deeds, rewards
+    return deeds, rewards, handed

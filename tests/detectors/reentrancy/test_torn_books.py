@@ -6,9 +6,11 @@ from detectors.base import Finding, Watch
 from detectors.execution import Context, Execution
 from detectors.reentrancy import Reentrancy
 from tests.support.cast import LENDER, POOL, THIEF, TOKEN, ZERO, attack
-from tests.support.executions import ETHER, Node, address, call, move, sload, sstore, static, transfer
+from tests.support.executions import ETHER, Node, address, call, degraded, move, sload, sstore, static, transfer
 
 SHARES, HELD, OTHER_HELD, LOCK, PLEDGED = 0x700000, 0x710000, 0x720000, 0x0, 0x730000
+TREASURY, COINS = address("treasury"), address("coins")
+EVERYTHING = Watch()
 PRICE = "get_virtual_price()"
 
 
@@ -19,11 +21,11 @@ def borrowed(*looks: Node, paid: int = 500 * ETHER, pledge: int = 900) -> Node:
     return call(LENDER, "borrow(uint256)", asked, sstore(PLEDGED, pledge), taken, move(TOKEN, LENDER, THIEF, paid))
 
 
-def judged(event: Execution) -> float:
+def judged(event: Execution, victim: str = LENDER, watch: Watch = EVERYTHING) -> float:
     """The strongest word on the lender. It held ten thousand, so that what it lost is known."""
-    known = replace(event, context=Context(balances={TOKEN: {LENDER: 10_000 * ETHER}}))
-    said = Reentrancy({"eip155:1": Watch()}).observe(known)
-    return max((f.confidence for f in said if isinstance(f, Finding) and LENDER in f.victims), default=0.0)
+    known = replace(event, context=Context(balances={TOKEN: {victim: 10_000 * ETHER}}))
+    said = Reentrancy({"eip155:1": watch}).observe(known)
+    return max((f.confidence for f in said if isinstance(f, Finding) and victim in f.victims), default=0.0)
 
 
 def removed(inside: Node, *before: Node) -> Execution:
@@ -86,3 +88,27 @@ def test_a_counter_beside_the_lock_that_moved_on_is_none() -> None:
         sstore(HELD, (price >> 1) | unlocked),
     )
     assert judged(attack(swap)) >= 0.5
+
+
+def lent_from_a_treasury(*looks: Node) -> Node:
+    """A lender that keeps neither books nor cash: its treasury writes, and pays."""
+    paid = call(TREASURY, "lend(address,uint256)", sstore(PLEDGED, 900), move(TOKEN, TREASURY, THIEF, 500 * ETHER))
+    return call(LENDER, "borrow(uint256)", static(POOL, PRICE, *looks), paid)
+
+
+def test_a_treasury_that_pays_for_a_lender_misled_by_half_changed_books_pauses() -> None:
+    robbed = removed(lent_from_a_treasury(sload(SHARES, 500), sload(HELD, 800)), sstore(SHARES, 500))
+    assert judged(robbed, TREASURY, Watch(watched=frozenset((TREASURY,)))) >= 0.8
+    assert judged(robbed, LENDER) >= 0.8
+    assert judged(degraded(robbed), TREASURY) >= 0.5
+
+
+def test_pools_that_pay_their_price_for_whoever_looked_at_one_that_waits_lose_nothing() -> None:
+    """An aggregator without books asks the pool of a flash swap for its price, and trades elsewhere for the swapper."""
+    sold = call(COINS, "0x23b872dd", transfer(THIEF, TREASURY, 900), args=(THIEF, TREASURY, 900))
+    trade = call(TREASURY, "trade(address)", sload(HELD, 5), sstore(HELD, 6), move(TOKEN, TREASURY, THIEF, 500 * ETHER))
+    routed = call(LENDER, "route(uint256)", static(POOL, PRICE, sload(HELD, 800)), sold, trade)
+    swap = attack(call(POOL, "swap(uint256)", sload(HELD, 800), call(THIEF, "back()", routed), sstore(HELD, 300)))
+    assert judged(swap, TREASURY) == judged(degraded(swap), TREASURY) == 0
+    assert judged(swap) < 0.5
+    assert judged(degraded(swap)) < 0.5
