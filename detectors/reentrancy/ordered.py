@@ -10,14 +10,17 @@ import msgspec
 
 from detectors.execution.activations import TRACKED
 from detectors.execution.frames import CALL, CREATE, CREATE2, SELFDESTRUCT, Access, Frame, Log
-from detectors.reentrancy.structure import BALANCE_OF, TOKEN_CALLS, TRANSFER, TRANSFER_FROM, Structure, argument
+from detectors.reentrancy.structure import BALANCE_OF, TOKEN_CALLS, TOTAL_SUPPLY, TRANSFER, TRANSFER_FROM, Structure, argument
 
 Key = tuple[str, Hashable]
-"""What was read or written: ("slot", n), ("transient", n), ("ether", ""), ("token", token), or ("foreign", (contract, key))."""
+"""What was read or written: ("slot", n), ("transient", n), ("ether", ""), ("token", token), or ("foreign", (contract, key)).
+
+("supply", (token, key)) is where a token keeps the supply of a contract's shares, read and written by that contract's order.
+"""
 
 ETHER: Key = ("ether", "")
 BALANCES = frozenset(("ether", "token"))
-FOREIGN = "foreign"
+FOREIGN, SHARES = "foreign", "supply"
 MOVES_ETHER = frozenset((CALL, CREATE, CREATE2, SELFDESTRUCT))
 MOVES_TOKEN = frozenset((TRANSFER, TRANSFER_FROM))
 TRANSFER_TOPIC = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
@@ -118,6 +121,7 @@ class Ordered:
         self._path: list[int] = []
         self._due: dict[int, tuple[str | None, str | None]] = {}
         self._clock = 0
+        self._supplies = set[Key]()
         self._callers = {_number(ctx) for ctx in self.acts.ctx}
         self._balances_told = any(isinstance(step, Access) and step.op == "balance" for step in structure.execution.steps)
 
@@ -182,6 +186,7 @@ class Ordered:
             return
         key: Key = ("transient" if step.op[0] == "t" else "slot", step.slot)
         loads = step.op.endswith("load")
+        self._shares(act, key, step.value, loads=loads)
         if self._foreign:
             self._elsewhere(act, (FOREIGN, (self.acts.ctx[act], key)), step.value, loads=loads)
         if loads:
@@ -259,6 +264,20 @@ class Ordered:
                     book.first.setdefault(key, self._clock)
         for outer in self.structure.outers.get(act, ()):
             self._books[outer].inner_wrote.setdefault(key, Touch(value, act, self._clock))
+
+    def _shares(self, act: int, slot: Key, value: int, *, loads: bool) -> None:
+        """A contract whose shares are a token apart: what it has that token read and write of the supply is its own book."""
+        keeper = self.acts.parent[act]
+        if keeper not in self._books and keeper not in self.structure.outers:
+            return
+        key: Key = (SHARES, (self.acts.ctx[act], slot))
+        if loads and self.structure.frames[self.acts.entry[act]].selector == TOTAL_SUPPLY:
+            self._supplies.add(key)
+        if key in self._supplies:
+            if loads:
+                self._read(keeper, key, value)
+            else:
+                self._write(keeper, key, value)
 
     def _elsewhere(self, act: int, key: Key, value: int, *, loads: bool) -> None:
         """Books kept in another contract: the access belongs to whoever, not of U, had it made (`on_behalf`)."""

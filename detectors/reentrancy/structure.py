@@ -9,6 +9,7 @@ from detectors.execution.parties import cluster
 from detectors.execution.trusted import trusted
 
 BALANCE_OF, TRANSFER, TRANSFER_FROM = "0x70a08231", "0xa9059cbb", "0x23b872dd"
+TOTAL_SUPPLY = "0x18160ddd"
 EVERYDAY = frozenset(
     (
         BALANCE_OF,
@@ -16,7 +17,7 @@ EVERYDAY = frozenset(
         TRANSFER_FROM,
         "0x095ea7b3",  # approve
         "0xdd62ed3e",  # allowance
-        "0x18160ddd",  # totalSupply
+        TOTAL_SUPPLY,
     )
 )
 TOKEN_CALLS = EVERYDAY | {"0xd0e30db0", "0x2e1a7d4d"}  # deposit and withdraw, of a wrapped coin

@@ -6,7 +6,7 @@ from detectors.base import Finding, Watch
 from detectors.execution import Context, Execution
 from detectors.reentrancy import Reentrancy
 from tests.support.cast import LENDER, POOL, THIEF, TOKEN, ZERO, attack
-from tests.support.executions import ETHER, Node, address, call, degraded, move, sload, sstore, static, transfer
+from tests.support.executions import ETHER, Node, address, balance, call, degraded, move, sload, sstore, static, transfer
 
 SHARES, HELD, OTHER_HELD, LOCK, PLEDGED = 0x700000, 0x710000, 0x720000, 0x0, 0x730000
 TREASURY, COINS = address("treasury"), address("coins")
@@ -112,3 +112,29 @@ def test_pools_that_pay_their_price_for_whoever_looked_at_one_that_waits_lose_no
     assert judged(swap, TREASURY) == judged(degraded(swap), TREASURY) == 0
     assert judged(swap) < 0.5
     assert judged(degraded(swap)) < 0.5
+
+
+def by_a_share_apart(*, burnt_first: bool) -> Execution:
+    """A vault pays ether out for shares that a token of its own keeps; a lender asks the vault for the price meanwhile."""
+
+    def supply(value: int) -> Node:
+        return static(COINS, "totalSupply()", sload(SHARES, value), returns=value)
+
+    now = 910 if burnt_first else 1000
+    view = static(POOL, PRICE, balance(POOL, 910 * ETHER), supply(now), returns=1)
+    paid = move(TOKEN, LENDER, THIEF, 500 * ETHER)
+    lent = call(LENDER, "borrow(uint256)", static(address("oracle"), "price()", view), sstore(PLEDGED, 9), paid)
+    burnt = call(COINS, "burnFrom(address,uint256)", sload(SHARES, 1000), sstore(SHARES, 910), transfer(THIEF, ZERO, 90))
+    out = call(THIEF, None, lent, value=90 * ETHER)
+    steps = (burnt, out) if burnt_first else (out, burnt)
+    return attack(call(POOL, "withdraw(uint256)", balance(POOL, 1000 * ETHER), supply(1000), *steps))
+
+
+def test_a_supply_kept_by_a_token_apart_is_as_torn_as_one_at_home() -> None:
+    robbed = by_a_share_apart(burnt_first=False)
+    assert judged(robbed, LENDER, Watch(watched=frozenset((LENDER,)))) >= 0.8
+    assert judged(robbed, POOL) >= 0.8
+
+
+def test_a_supply_written_before_the_vault_pays_misleads_nobody() -> None:
+    assert judged(by_a_share_apart(burnt_first=True)) < 0.5
