@@ -1,7 +1,8 @@
 """Pending transactions as the node hears of them, and the fate of those somebody keeps an eye on.
 
-Full objects where the node pushes them, else hashes and look-ups in one frame. The queue is lossy by declared rule (the newest
-count most), and what was lost, in the queue or while the connection was down, is said in a `Gap`: an attack may have been in it.
+Full objects where the node pushes them, else hashes that are looked up (`lookups.py`). The queue is lossy by declared rule (the
+newest count most), and what was lost, in the queue or while the connection was down, is said in a `Gap`: an attack may have been
+in it.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from monitor.chains.rpc import Pushed, Rpc
 from monitor.chains.wire import UNREADABLE
 from monitor.errors import NodeError, NodeGarbled, NodeUnreachable, RpcRefused
 from monitor.feeds.liveness import Liveness
+from monitor.feeds.lookups import Lookups
 from monitor.feeds.mempool import Mempool
 from monitor.stream import Queue, Rule
 
@@ -31,8 +33,8 @@ ROOM = 64 << 20
 """Bytes of pending transactions remembered."""
 A_TURN = 200
 """Pushes decoded before other tasks get a turn: about a millisecond's worth."""
-LOOK_UP = 100
-"""Hashes looked up in one frame."""
+LOOK_AFTER = 100
+"""Tracked ones asked about in one frame."""
 WITHIN = 2.0
 GONE_AFTER = 2
 """Blocks on end after which a transaction that the node does not know counts as dropped."""
@@ -68,6 +70,9 @@ class Pending:
         self._capacity = capacity
         self._pool = Mempool(room)
         self._queue: Queue[Pushed] | None = None
+        self._left: list[Pushed] = []
+        """What had come and was not read when the last connection was over."""
+        self._lookups = Lookups(lane, chain, capacity)
         self._tracked: dict[str, int] = {}
         self._whose: dict[str, tuple[str, int]] = {}
         self._fates: list[Dropped] = []
@@ -124,22 +129,15 @@ class Pending:
             while True:
                 try:
                     queue = self._queue = await self._subscribe(await self._lane.ready())
+                    self._go_on(queue)
                     if since is not None:
                         yield self._gap(
                             0, f"not connected for {max(0.0, time.time() - since):.1f} s: what came meanwhile is unknown"
                         )
                     since, self.trouble, self._failures = None, None if self.mempool else UNSUPPORTED, 0
                     while True:
-                        pushes = await queue.drain(A_TURN)
-                        if lost := queue.take_lost():
-                            yield self._gap(lost, "more than was taken in time; the oldest were given up")
-                        metrics.QUEUE_DEPTH.labels("pending").set(len(queue))
-                        self._pushed = self._pushed or any(push is not _RING for push in pushes)
-                        polled, self._polled = self._polled, []
-                        for tx in await self._read(pushes + polled if polled else pushes):
-                            yield tx
-                        while self._fates:
-                            yield self._fates.pop(0)
+                        async for event in self._turn(queue):
+                            yield event
                         await asyncio.sleep(0)  # a queue that never empties must not keep everyone else from running
                 except NodeError as error:
                     since = since or time.time()
@@ -148,6 +146,24 @@ class Pending:
             for task in (self._check, self._poll):
                 if task is not None:
                     task.cancel()
+
+    async def _turn(self, queue: Queue[Pushed]) -> AsyncGenerator[Transaction | Dropped | Gap, None]:
+        """What came since the last turn. Raises NodeError after all that could be told."""
+        pushes = await queue.drain(A_TURN)
+        if lost := queue.take_lost():
+            yield self._gap(lost, "more than was taken in time; the oldest were given up")
+        metrics.QUEUE_DEPTH.labels("pending").set(len(queue))
+        self._pushed = self._pushed or any(push is not _RING for push in pushes)
+        polled, self._polled = self._polled, []
+        for tx in self._read(pushes + polled if polled else pushes):
+            yield tx
+        while len(self._lookups):
+            for tx in self._new(await self._lookups.next()):
+                yield tx
+        if lost := self._lookups.take_lost():
+            yield self._gap(lost, "told by hash, and the node did not say what they are")
+        while self._fates:
+            yield self._fates.pop(0)
 
     def _listened(self, *, mined: bool, now: float) -> None:
         """A block was processed; with transactions in it, some should have been pushed since the last. Ask, while none is."""
@@ -221,48 +237,46 @@ class Pending:
         heard = any(tx_id in self._pool for tx_id in transactions)
         self._unheard = 0 if heard else self._unheard + len(transactions)
 
-    async def _read(self, pushes: Sequence[Pushed]) -> list[Transaction]:
-        """The new transactions among these pushes, in order; hashes are looked up together."""
+    def _go_on(self, queue: Queue[Pushed]) -> None:
+        """Read on this connection what was left of the last one."""
+        left, self._left = self._left, []
+        for push in left:
+            queue.offer(push)
+        if len(self._lookups):
+            queue.offer(_RING)
+
+    def _read(self, pushes: Sequence[Pushed]) -> list[Transaction]:
+        """The new transactions among these pushes, in order; hashes are to be looked up."""
         found: list[Transaction] = []
-        hashes: dict[str, float] = {}
         for push in pushes:
             if push is _RING:
                 continue
             try:
                 pushed = _push.decode(push.raw)
-                if isinstance(pushed, str):
-                    hashes[pushed.lower()] = push.at
-                else:
-                    self._take(transaction(self.chain, pushed, push.at), found)
+                if not isinstance(pushed, str):
+                    found += self._new([transaction(self.chain, pushed, push.at)])
+                elif (tx_id := pushed.lower()) not in self._pool:
+                    self._lookups.add(tx_id, push.at)
             except (*UNREADABLE, NodeGarbled):
                 metrics.FRAMES_BAD.labels(self.chain, "undecodable").inc()
-        wanted = [tx_id for tx_id in hashes if tx_id not in self._pool]
-        for start in range(0, len(wanted), LOOK_UP):
-            await self._look_up(wanted[start : start + LOOK_UP], hashes, found)
         return found
 
-    def _take(self, tx: Transaction, found: list[Transaction]) -> None:
-        if tx.id in self._pool:
-            return
-        replaced = self._pool.add(tx)
-        if replaced is not None and replaced in self._tracked:
-            self._end(replaced, "replaced")
-        if tx.id in self._tracked:
-            self._tracked[tx.id] = 0
-        found.append(tx)
-
-    async def _look_up(self, ids: Sequence[str], seen: dict[str, float], found: list[Transaction]) -> None:
-        for tx_id, wire in zip(ids, await self._evm.transactions(ids, within=WITHIN), strict=True):
-            if wire is None:
-                metrics.DROPPED.labels(self.chain, "pending_gone").inc()  # mined or replaced since: its block or successor tells
-            else:
-                self._take(transaction(self.chain, wire, seen[tx_id]), found)
+    def _new(self, found: Sequence[Transaction]) -> list[Transaction]:
+        """Those among them that were not told yet; they are remembered."""
+        new = [tx for tx in found if tx.id not in self._pool]
+        for tx in new:
+            replaced = self._pool.add(tx)
+            if replaced is not None and replaced in self._tracked:
+                self._end(replaced, "replaced")
+            if tx.id in self._tracked:
+                self._tracked[tx.id] = 0
+        return new
 
     async def _look_after(self, ids: Sequence[str]) -> None:
         """What became of tracked transactions. An error decides nothing: the next block asks again."""
         try:
-            for start in range(0, len(ids), LOOK_UP):
-                part = ids[start : start + LOOK_UP]
+            for start in range(0, len(ids), LOOK_AFTER):
+                part = ids[start : start + LOOK_AFTER]
                 for tx_id, wire in zip(part, await self._evm.transactions(part, within=WITHIN), strict=True):
                     await self._judge_fate(tx_id, wire)
         except NodeError as error:
@@ -301,6 +315,9 @@ class Pending:
         return Gap(chain=self.chain, at=time.time(), feed="pending", lost=lost, reason=reason)
 
     async def _recover(self, error: NodeError) -> None:
+        if (over := self._queue) is not None:
+            over.close(error)  # its subscription may outlive it
+            self._left = await over.drain() if len(over) else []
         self._queue = None
         if self.trouble != str(error):
             log.warning("pending_stopped", chain=self.chain, error=str(error))

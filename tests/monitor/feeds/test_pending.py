@@ -1,85 +1,27 @@
 """Pending transactions from a real pool: each one once, in time, and its fate when somebody asked for it."""
 
 import asyncio
-import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
 import pytest
 
-from detectors.events import Dropped, Event, Gap, Position, Transaction
+from detectors.events import Dropped, Gap, Position, Transaction
 from monitor.chains.link import LANES, Link
-from monitor.demo.anvil import Anvil
 from monitor.feeds.mempool import Mempool
 from monitor.feeds.pending import Pending
 from monitor.metrics import REGISTRY
-from tests.support.chain import CHAIN, SENDER, TalkingChain
+from tests.support.chain import CHAIN, SENDER
 from tests.support.fault_proxy import FaultProxy, unchanged
-
-
-class Listening:
-    """A pending feed at work, and what it gave."""
-
-    def __init__(self, url: str, **options: Any) -> None:  # noqa: ANN401 - handed on to Pending
-        self.link = Link(url, chain=CHAIN, provider="node")
-        self.pending = Pending(self.link.pending, chain=CHAIN, **options)
-        self.events: list[Event] = []
-        self.slow = 0.0
-
-    async def run(self) -> None:
-        async for event in self.pending.follow():
-            self.events.append(event)
-            if self.slow:
-                await asyncio.sleep(self.slow)
-
-    def of(self, kind: type[Event]) -> list[Any]:
-        return [event for event in self.events if isinstance(event, kind)]
-
-    async def until(self, true: Callable[[], bool], *, within: float = 20.0) -> None:
-        async with asyncio.timeout(within):
-            while not true():  # noqa: ASYNC110 - seen from outside
-                await asyncio.sleep(0.005)
-
-    async def subscribed(self) -> None:
-        await self.until(lambda: self.pending._queue is not None)
-
-
-@contextlib.asynccontextmanager
-async def listening(url: str, **options: Any) -> AsyncIterator[Listening]:  # noqa: ANN401 - as above
-    made = Listening(url, **options)
-    tasks = [asyncio.create_task(made.link.run()), asyncio.create_task(made.run())]
-    try:
-        await made.subscribed()
-        yield made
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-@contextlib.asynccontextmanager
-async def pooling(*options: str) -> AsyncIterator[tuple[Anvil, TalkingChain]]:
-    """A node that mines only when told to."""
-    async with await Anvil.start(*options) as node:
-        chain = await TalkingChain.on(node)
-        await chain.call("evm_setAutomine", *[False])
-        try:
-            yield node, chain
-        finally:
-            await chain.close()
-
-
-async def _send(chain: TalkingChain, **changed: str) -> str:
-    return str(await chain.call("eth_sendTransaction", chain.words() | changed))
+from tests.support.listening import listening, pooling, send
 
 
 @pytest.mark.parametrize("full", [True, False])
 async def test_every_pending_transaction_comes_once_with_its_body(*, full: bool) -> None:
     async with pooling() as (node, chain), listening(node.ws, full=full) as heard:
         before = time.time()
-        ids = [await _send(chain) for _ in range(30)]
+        ids = [await send(chain) for _ in range(30)]
         await heard.until(lambda: len(heard.events) >= 30)
         found: list[Transaction] = heard.of(Transaction)
         assert [tx.id for tx in found] == ids
@@ -100,7 +42,7 @@ async def test_a_node_that_refuses_full_objects_is_asked_for_hashes_and_bodies()
     async with pooling() as (node, chain), FaultProxy(node.ws) as proxy:
         proxy.replies = refusing
         async with listening(proxy.ws) as heard:
-            sent = await _send(chain)
+            sent = await send(chain)
             await heard.until(lambda: bool(heard.events))
             assert [tx.id for tx in heard.of(Transaction)] == [sent]
             assert not heard.pending.full
@@ -119,7 +61,7 @@ async def test_doubled_and_spoiled_pushes_change_nothing() -> None:
     async with pooling() as (node, chain), FaultProxy(node.ws) as proxy:
         proxy.pushes = spoiling
         async with listening(proxy.ws) as heard:
-            ids = [await _send(chain) for _ in range(20)]
+            ids = [await send(chain) for _ in range(20)]
             await heard.until(lambda: len(heard.events) >= 20)
             await asyncio.sleep(0.1)
             assert [tx.id for tx in heard.of(Transaction)] == ids
@@ -129,7 +71,7 @@ async def test_doubled_and_spoiled_pushes_change_nothing() -> None:
 async def test_what_a_slow_reader_loses_is_said() -> None:
     async with pooling() as (node, chain), listening(node.ws, capacity=5) as heard:
         heard.slow = 0.05
-        sent = [await _send(chain) for _ in range(60)]
+        sent = [await send(chain) for _ in range(60)]
         heard.slow = 0.0
         await heard.until(lambda: any(tx.id == sent[-1] for tx in heard.of(Transaction)))
         lost = sum(gap.lost for gap in heard.of(Gap))
@@ -139,11 +81,11 @@ async def test_what_a_slow_reader_loses_is_said() -> None:
 
 async def test_a_cut_connection_is_renewed_and_the_silence_between_is_said() -> None:
     async with pooling() as (node, chain), FaultProxy(node.ws) as proxy, listening(proxy.ws) as heard:
-        first = await _send(chain)
+        first = await send(chain)
         await heard.until(lambda: bool(heard.events))
         proxy.reset()
         await heard.until(lambda: bool(heard.of(Gap)))
-        second = await _send(chain)
+        second = await send(chain)
         await heard.until(lambda: len(heard.of(Transaction)) >= 2)
         assert [tx.id for tx in heard.of(Transaction)] == [first, second]
         assert [gap.feed for gap in heard.of(Gap)] == ["pending"]
@@ -152,11 +94,11 @@ async def test_a_cut_connection_is_renewed_and_the_silence_between_is_said() -> 
 
 async def test_a_tracked_transaction_that_is_outbid_is_told_as_replaced() -> None:
     async with pooling() as (node, chain), listening(node.ws) as heard:
-        first = await _send(chain, gasPrice=hex(10**11))
+        first = await send(chain, gasPrice=hex(10**11))
         await heard.until(lambda: bool(heard.events))
         heard.pending.track(first)
         nonce = hex(heard.of(Transaction)[0].nonce)
-        second = await _send(chain, gasPrice=hex(2 * 10**11), nonce=nonce)
+        second = await send(chain, gasPrice=hex(2 * 10**11), nonce=nonce)
         await heard.until(lambda: bool(heard.of(Dropped)))
         assert [(one.id, one.reason) for one in heard.of(Dropped)] == [(first, "replaced")]
         assert heard.of(Transaction)[1].id == second
@@ -164,11 +106,11 @@ async def test_a_tracked_transaction_that_is_outbid_is_told_as_replaced() -> Non
 
 async def test_a_tracked_transaction_whose_nonce_was_mined_by_another_is_told_as_replaced() -> None:
     async with pooling() as (node, chain), FaultProxy(node.ws) as proxy, listening(proxy.ws) as heard:
-        first = await _send(chain, gasPrice=hex(10**11))
+        first = await send(chain, gasPrice=hex(10**11))
         await heard.until(lambda: bool(heard.events))
         heard.pending.track(first)
         proxy.pushes = lambda _: ()  # the other one goes straight to a block builder: nobody hears of it before its block
-        await _send(chain, gasPrice=hex(2 * 10**11), nonce=hex(heard.of(Transaction)[0].nonce))
+        await send(chain, gasPrice=hex(2 * 10**11), nonce=hex(heard.of(Transaction)[0].nonce))
         await chain.mine()
         head = await chain.rpc.call("eth_getBlockByNumber", ("latest", False), timeout=5)
         await heard.pending.mined(head["transactions"], await chain.head())
@@ -178,7 +120,7 @@ async def test_a_tracked_transaction_whose_nonce_was_mined_by_another_is_told_as
 
 async def test_a_tracked_transaction_that_the_node_forgets_is_dropped_after_two_blocks() -> None:
     async with pooling() as (node, chain), listening(node.ws) as heard:
-        first, kept = await _send(chain), await _send(chain, to=SENDER)
+        first, kept = await send(chain), await send(chain, to=SENDER)
         await heard.until(lambda: len(heard.events) == 2)
         heard.pending.track(first)
         heard.pending.track(kept)
@@ -194,7 +136,7 @@ async def test_a_tracked_transaction_that_the_node_forgets_is_dropped_after_two_
 
 async def test_a_mined_transaction_is_no_longer_tracked_nor_remembered() -> None:
     async with pooling() as (node, chain), listening(node.ws) as heard:
-        sent = [await _send(chain) for _ in range(3)]
+        sent = [await send(chain) for _ in range(3)]
         await heard.until(lambda: len(heard.events) == 3)
         heard.pending.track(sent[0])
         await heard.pending.mined(sent[:2], await chain.head())
@@ -243,14 +185,14 @@ async def test_a_subscription_that_was_granted_and_delivers_nothing_is_found_out
         async with listening(proxy.ws, full=False) as heard:
             for _ in range(3):
                 heard.pending._missed_at -= 1.0  # as if a second had gone by
-                await _send(chain)
+                await send(chain)
                 await block()
             assert REGISTRY.get_sample_value("seawall_subscription_live", live) == 0
             await heard.until(lambda: "eth_getFilterChanges" in proxy.asked)
-            sent = [await _send(chain) for _ in range(3)]
+            sent = [await send(chain) for _ in range(3)]
             await heard.until(lambda: {tx.id for tx in heard.of(Transaction)} >= set(sent))
             proxy.pushes = unchanged
-            await _send(chain)
+            await send(chain)
             await heard.until(lambda: len(heard.of(Transaction)) == 4)
             await heard.until(lambda: heard.pending._pushed)
             await block()
