@@ -48,6 +48,8 @@ class Attended:
         self._asked_on, self._probed_at, self._renewed_at = 0, float("-inf"), float("-inf")
         self._last = link.heads.state
         self._stir = asyncio.Event()
+        self._missing = dict.fromkeys((lane.name for lane in link.lanes), time.monotonic())
+        """Its connections that are not up, and since when."""
         link.changed = self._stirred
         for lane in link.lanes:
             lane.throttled = self._throttled
@@ -56,6 +58,10 @@ class Attended:
     def genesis(self) -> str:
         """The id of its first block; empty while it did not tell."""
         return self.link.identity.genesis
+
+    def missing(self, seconds: float = 0.0) -> set[str]:
+        """Its lanes that have been down for so many seconds on end."""
+        return {name for name, since in self._missing.items() if time.monotonic() - since >= seconds}
 
     async def run(self, others: Callable[[], Others]) -> None:
         """Look again and again until cancelled."""
@@ -104,12 +110,17 @@ class Attended:
         self.believe(health.failed(self.health, str(error), time.monotonic(), strikes=THROTTLED))
 
     def _stirred(self) -> None:
-        """A lane came or went. Only that of the heads counts: anyone can write a transaction that cuts the others."""
+        """A lane came or went. A loss counts only for the heads: anyone can write a transaction that cuts another connection.
+
+        One that does not come back is another matter, see `missing`: who wrote a transaction cannot keep us from dialling.
+        """
         self._stir.set()
+        now = time.monotonic()
+        self._missing = {lane.name: self._missing.get(lane.name, now) for lane in self.link.lanes if not lane.state.up}
         was, self._last = self._last, self.link.heads.state
         if self._last.up or self._last.error is None:
             return
-        now, why = time.monotonic(), self._last.error
+        why = self._last.error
         strikes = 1.0 if was.up else 0.0  # one for the loss of a connection, none for every reason it does not come back
         down = health.failed(self.health, why, now, strikes=strikes)
         self.believe(health.signed(down, Sign.FOREIGN if self._last.foreign else Sign.DOWN, why, now))

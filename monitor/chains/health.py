@@ -6,6 +6,7 @@ that a node which works every other time does not take the lead every other time
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -185,16 +186,24 @@ def _disorder(health: Health, answer: Answer) -> str:
 _ORDER = {State.ALIVE: 3, State.OUT_OF_SYNC: 2, State.WRONG_CHAIN: -1}
 
 
-def leader(current: str, nodes: Mapping[str, tuple[Health, bool]]) -> str:
-    """Who should be asked: `nodes` are each one's health and whether it can judge, in order of preference.
+class Standing(NamedTuple):
+    """A node among others. `judges`: blocks can be traced there now; `whole`: and none of its connections is missing."""
+
+    health: Health
+    judges: bool
+    whole: bool = True
+
+
+def leader(current: str, nodes: Mapping[str, Standing]) -> str:
+    """Who should be asked, of these in order of preference.
 
     The current one stays unless another is strictly better, so nothing moves back for its own sake; the last one stays anyhow.
     """
 
-    def rank(name: str) -> tuple[bool, int]:
-        health, judges = nodes[name]
+    def rank(name: str) -> tuple[bool, int, bool]:
+        health, judges, whole = nodes[name]
         answers = health.answers and health.state is State.UNREACHABLE  # not forgiven yet, and better than none
-        return health.usable and judges, _ORDER.get(health.state, int(answers))
+        return health.usable and judges, _ORDER.get(health.state, int(answers)), whole
 
     best = max(nodes, key=rank)  # the first of equals
     return best if rank(best) > rank(current) else current

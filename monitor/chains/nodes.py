@@ -16,7 +16,7 @@ from monitor import metrics
 from monitor.chains import health
 from monitor.chains.attended import Attended, Others
 from monitor.chains.capabilities import Capabilities, show
-from monitor.chains.health import Health, State
+from monitor.chains.health import Health, Standing, State
 from monitor.chains.link import LANES, Lane, Link
 from monitor.chains.roles import Role
 from monitor.errors import NodeError, NodeUnreachable
@@ -25,6 +25,10 @@ log = structlog.get_logger()
 
 PATIENCE = 2.0
 """Seconds after the start in which the first configured node may still come up before another takes the lead."""
+MISSING = 10.0
+"""Seconds for which the one in the lead may lack a connection before a node that has all of them is better."""
+JUDGING = frozenset(("requests", "traces"))
+"""The lanes without which no block is judged."""
 OUTVOTED = 3
 """Votes on end that the one in the lead must lose before it is taken for a liar: by then a reorganisation is over."""
 
@@ -78,6 +82,9 @@ class Nodes:
         lead, alive = self._nodes[self._lead], sum(node.health.state is State.ALIVE for node in self._nodes.values())
         if lead.health.state is not State.ALIVE:
             return f"{lead.name} is {lead.health.state} ({lead.health.why}) and is asked for want of a better node"
+        if missing := lead.missing(MISSING):
+            lanes = ", ".join(sorted(missing))
+            return f"{lead.name} takes no connection for {lanes} ({lead.link.state.error}); does its plan allow seven?"
         if alive == 1 < len(self._nodes):
             return f"{lead.name} is the last of {len(self._nodes)} nodes that is alive; the next failure would blind us"
         return None
@@ -168,10 +175,7 @@ class Nodes:
         metrics.DEGRADED.labels(self.chain).set(self.degraded is not None)
         lead = self._nodes[self._lead]
         if lead.health.state is not State.UNDIALED or time.monotonic() - self._began > PATIENCE:
-            standing = {
-                name: (node.health, node.capabilities is not None and node.capabilities.judges)
-                for name, node in self._nodes.items()
-            }
+            standing = {name: self._standing(name, node) for name, node in self._nodes.items()}
             if (best := health.leader(self._lead, standing)) != self._lead:
                 self._move(best)
         if self.capabilities is not None and self._told != (told := (self._lead, self.capabilities)):
@@ -179,6 +183,15 @@ class Nodes:
             show(self.chain, self.capabilities)
             self.moved(self.capabilities)
             self._turn.set()
+
+    def _standing(self, name: str, node: Attended) -> Standing:
+        """The one in the lead may lack a connection for a while; only who has it, or all of them, is better then.
+
+        So two nodes that allow fewer connections than we need do not take the lead in turns.
+        """
+        missing = node.missing(MISSING if name == self._lead else 0.0)
+        judges = node.capabilities is not None and node.capabilities.judges
+        return Standing(node.health, judges and not missing & JUDGING, not missing)
 
     def _show(self, name: str, now: Health) -> None:
         if self._states.get(name) is now.state:
@@ -191,7 +204,8 @@ class Nodes:
 
     def _move(self, best: str) -> None:
         before, self._lead = self._nodes[self._lead], best
-        why = f"{before.name} is {before.health.state} ({before.health.why}); going on with {best}"
+        lacking = f", without {', '.join(sorted(missing))}" if (missing := before.missing(MISSING)) else ""
+        why = f"{before.name} is {before.health.state} ({before.health.why}){lacking}; going on with {best}"
         self.moves += 1
         self._lost_votes = 0
         metrics.NODE_MOVES.labels(self.chain).inc()

@@ -8,15 +8,13 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, Self
+from http import HTTPStatus
+from typing import Any, Self
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
-
-if TYPE_CHECKING:
-    from http import HTTPStatus
 
 PushRule = Callable[[bytes], Iterable[bytes]]
 ReplyRule = Callable[[tuple[str, ...], bytes], Iterable[bytes]]
@@ -53,6 +51,8 @@ class FaultProxy:
         self.asked: list[str] = []
         self.delay = 0.0
         self.connections = 0
+        self.allows: int | None = None
+        self._taken = 0
         self.port = 0
         self._server: Server | None = None
         self._open: set[ServerConnection] = set()
@@ -107,6 +107,9 @@ class FaultProxy:
     async def _greet(self, connection: ServerConnection, _: Request) -> Response | None:
         await self._through.wait()
         status = self.refusing()
+        if self.allows is not None and self._taken >= self.allows:
+            status = HTTPStatus.TOO_MANY_REQUESTS
+        self._taken += status is None
         return None if status is None else connection.respond(status, "no\n")
 
     async def _serve(self, client: ServerConnection) -> None:
@@ -127,6 +130,7 @@ class FaultProxy:
             client.transport.abort()  # the node is gone: so are we
         finally:
             self._open.discard(client)
+            self._taken -= 1
 
     async def _up(self, client: ServerConnection, node: ClientConnection, methods: dict[int, str]) -> None:
         await _until_closed(self._ask, client, node, methods)

@@ -18,6 +18,7 @@ from monitor.chains.health import (
     Answer,
     Health,
     Sign,
+    Standing,
     State,
     answered,
     contradicted,
@@ -165,22 +166,30 @@ LEADS = [
 
 @pytest.mark.parametrize(("case", "current", "a", "b", "expected"), LEADS, ids=[case[0] for case in LEADS])
 def test_the_lead_has(case: str, current: str, a: State, b: State, expected: str) -> None:
-    assert leader(current, {"a": (of(a), True), "b": (of(b), True)}) == expected, case
+    assert leader(current, {"a": Standing(of(a), judges=True), "b": Standing(of(b), judges=True)}) == expected, case
 
 
 def test_one_that_judges_leads_before_one_that_cannot() -> None:
-    assert leader("a", {"a": (of(State.ALIVE), False), "b": (of(State.ALIVE), True)}) == "b"
-    assert leader("a", {"a": (of(State.ALIVE), False), "b": (of(State.OUT_OF_SYNC), True)}) == "b"
-    assert leader("a", {"a": (of(State.ALIVE), False), "b": (of(State.UNREACHABLE), True)}) == "a"
+    blind = Standing(of(State.ALIVE), judges=False)
+    assert leader("a", {"a": blind, "b": Standing(of(State.ALIVE), judges=True)}) == "b"
+    assert leader("a", {"a": blind, "b": Standing(of(State.OUT_OF_SYNC), judges=True)}) == "b"
+    assert leader("a", {"a": blind, "b": Standing(of(State.UNREACHABLE), judges=True)}) == "a"
+
+
+def test_one_with_all_its_connections_leads_before_one_that_lacks_any_unless_it_lags() -> None:
+    lacking = Standing(of(State.ALIVE), judges=True, whole=False)
+    assert leader("a", {"a": lacking, "b": Standing(of(State.ALIVE), judges=True)}) == "b"
+    assert leader("a", {"a": lacking, "b": Standing(of(State.OUT_OF_SYNC), judges=True)}) == "a"
+    assert leader("a", {"a": lacking, "b": lacking}) == "a"
 
 
 def test_one_that_answers_again_leads_before_one_that_does_not() -> None:
     down, back = of(State.UNREACHABLE), of(State.UNREACHABLE, answers=True)
-    assert leader("b", {"a": (back, True), "b": (down, True)}) == "a"
+    assert leader("b", {"a": Standing(back, judges=True), "b": Standing(down, judges=True)}) == "a"
 
 
 @given(st.sampled_from("ab"), st.lists(st.tuples(st.sampled_from(State), st.booleans()), min_size=2, max_size=2))
 def test_a_lead_once_chosen_is_kept_while_nothing_changes(current: str, states: list[tuple[State, bool]]) -> None:
-    nodes = {name: (of(state), judges) for name, (state, judges) in zip("ab", states, strict=True)}
+    nodes = {name: Standing(of(state), judges) for name, (state, judges) in zip("ab", states, strict=True)}
     chosen = leader(current, nodes)
     assert leader(chosen, nodes) == chosen

@@ -4,6 +4,8 @@ import asyncio
 import signal
 from http import HTTPStatus
 
+import pytest
+
 from monitor.chains.health import State
 from monitor.demo.anvil import Anvil, free_port
 from monitor.metrics import REGISTRY
@@ -58,6 +60,31 @@ async def test_a_lead_that_refuses_the_logs_of_a_block_it_has_gives_way() -> Non
         await it.caught_up(chain)
         assert it.state("a") is State.QUARANTINED
         assert "which it has" in it.nodes.health["a"].why
+
+
+async def test_a_lead_that_takes_too_few_connections_gives_way_to_one_that_takes_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.chains.nodes.MISSING", 2.0)
+    async with providers() as (_, (a, b)):
+        a.allows = 6
+        async with followed(a.ws, b.ws) as it:
+            await it.until(lambda: it.state("a") is it.state("b") is State.ALIVE)
+            assert it.lead == "a", "a connection may be late"
+            await it.until(lambda: it.lead == "b")
+            await asyncio.sleep(3.0)
+            assert it.nodes.moves == 1
+
+
+async def test_two_nodes_that_take_too_few_connections_do_not_lead_in_turns_and_one_says_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("monitor.chains.nodes.MISSING", 1.0)
+    async with providers() as (_, (a, b)):
+        a.allows = b.allows = 6
+        async with followed(a.ws, b.ws) as it:
+            await it.until(lambda: it.state("a") is it.state("b") is State.ALIVE)
+            await it.until(lambda: "takes no connection for" in (it.nodes.degraded or ""))
+            await asyncio.sleep(4.0)
+            assert it.nodes.moves <= 1  # from one without traces to one without something less
 
 
 async def test_a_provider_that_answers_but_stands_still_is_demoted_and_comes_back_when_it_moves() -> None:
