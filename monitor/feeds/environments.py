@@ -30,8 +30,10 @@ NAMES = (Names("feeRecipient", "prevRandao", "baseFeePerGas"), Names("coinbase",
 """What nodes call them, the newer first."""
 
 _PROBED = "0x" + "0e" * 20
+_PROBED_HASH = "0x" + "0f" * 32
 _ALL = (1 << 256) - 1
-_TELLS_COINBASE = "0x4160005260206000f3"
+_TELLS = "0x41600052600143034060205260406000f3"
+"""Returns the builder, and the hash of the block before the one that it runs in."""
 
 
 class Environment(msgspec.Struct, frozen=True):
@@ -43,22 +45,31 @@ class Environment(msgspec.Struct, frozen=True):
 
 
 async def names(rpc: Caller, head: Position) -> Names | None:
-    """What this node calls the fields of a block; None where it does not let them be set. Raises nothing a node can cause."""
+    """What this node calls the fields of a block; None where it does not let them be set. Raises nothing a node can cause.
+
+    A name is believed once what was set under it is seen by code: go-ethereum knows no hashes, and ignores what it does not know.
+    """
     for found in (*(one._replace(hashes=HASHES) for one in NAMES), *NAMES):
-        past = {found.hashes: {str(max(head.height - 1, 0)): head.id}} if found.hashes else {}
+        past = {found.hashes: {str(head.height): _PROBED_HASH}} if found.hashes else {}
         options = {
             "tracer": "callTracer",
-            "blockOverrides": {found.builder: _PROBED, **past},
-            "stateOverrides": {_PROBED: {"code": _TELLS_COINBASE}},
+            "blockOverrides": {found.builder: _PROBED, "number": hex(head.height + 1), **past},
+            "stateOverrides": {_PROBED: {"code": _TELLS}},
         }
         try:
             call = [{"to": _PROBED, "gas": "0x30d40"}, {"blockHash": head.id}, options]
             told = await rpc.call("debug_traceCall", call, timeout=ASKED_WITHIN)
         except NodeError:
             continue
-        if isinstance(told, dict) and str(told.get("output", "")).endswith(_PROBED[2:]):
+        if isinstance(told, dict) and _took(found, str(told.get("output", ""))):
             return found
     return None
+
+
+def _took(named: Names, output: str) -> bool:
+    """Did code see the builder that was set, and the hash, where one was?"""
+    builder, last = output[2:66], output[66:130]
+    return builder.endswith(_PROBED[2:]) and (not named.hashes or last == _PROBED_HASH[2:])
 
 
 def environments(tx: Transaction, head: Position, base_fee: int, now: float, named: Names) -> list[Environment]:
