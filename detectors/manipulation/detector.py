@@ -14,6 +14,7 @@ from detectors.execution.parties import cluster
 from detectors.execution.trusted import trusted
 from detectors.manipulation.inflation import Inflated, Rounded, judge
 from detectors.manipulation.looks import FEWEST, Look, looks
+from detectors.manipulation.payers import Paid, dealt, payers, paying
 from detectors.manipulation.rounds import minted_and_burnt, rounds
 from detectors.manipulation.swings import Swing, priced, swing
 
@@ -40,12 +41,16 @@ EXACT = 1 << 53
 
 
 class Believer(NamedTuple):
-    """Who acted on a pushed price and paid the initiator: how far off it was (|log|), what he gave and got at the honest one."""
+    """Who paid the initiator by a pushed price: how far off it was (|log|), what he gave and got at the honest one.
+
+    `asker` believed it, where that is somebody else.
+    """
 
     address: str
     off: float
     gave: float | None
     got: float = 0.0
+    asker: str = ""
 
     @property
     def unharmed(self) -> bool:
@@ -133,10 +138,15 @@ class Manipulation(Detector):
     def _prices(self, event: Execution, ledger: Ledger, books: Books | None, watch: Watch, seen: list[Look]) -> Iterator[Finding]:
         party = cluster(event, watch)
         lost = _losers(ledger, party, self._harmless.get(event.chain, NOBODY))
-        seen = [look for look in seen if not lost.isdisjoint(look.askers)]
-        if not seen:
+        if not lost:
             return
         moves: list[Moved] | None = None
+        paid = Paid()
+        if any(source in lost and target in party for _, source, target, _ in ledger.moves):
+            moves = in_order(event)
+            paid = paying(event, moves, lost, party)
+        if not paid:
+            seen = [look for look in seen if not lost.isdisjoint(look.askers)]
         for pool in sorted({look.pool for look in seen}):
             past = known(event, books, pool)
             balances = _balances(past)
@@ -147,35 +157,59 @@ class Manipulation(Detector):
             moves = in_order(event) if moves is None else moves
             found = swing(event, pool, moves, balances)
             if found is not None:
-                made = self._believed(event, ledger, watch, found, [k for k in seen if k.pool == pool], lost)
+                mine = [k for k in seen if k.pool == pool]
+                believers = self._payers(event, ledger, found, mine, paid, party) | self._askers(ledger, found, mine, lost)
+                made = self._believed(event, ledger, watch, found, pool, [b for b in believers.values() if not b.unharmed])
                 if made is not None:
                     yield made
 
-    def _believed(
-        self, event: Execution, ledger: Ledger, watch: Watch, found: Swing, seen: list[Look], lost: frozenset[str]
-    ) -> Finding | None:
+    def _askers(self, ledger: Ledger, found: Swing, seen: list[Look], lost: frozenset[str]) -> dict[str, Believer]:
+        """Who asked for the price and paid, by address."""
         believers: dict[str, Believer] = {}
         for look in seen:
             off = found.at(look.frame)
             for asker in (a for a in look.askers if a in lost and a != look.pool):
                 if expm1(off) > self.push and off > believers.get(asker, Believer(asker, 0.0, None)).off:
                     believers[asker] = Believer(asker, off, *_given(ledger, asker, found))
-        believers = {a: b for a, b in believers.items() if not b.unharmed}
+        return believers
+
+    def _payers(
+        self, event: Execution, ledger: Ledger, found: Swing, seen: list[Look], paid: Paid, party: frozenset[str]
+    ) -> dict[str, Believer]:
+        """Who paid for what another asked, by address: the price was off before that one was called.
+
+        Who got something for it must be shown to have lost: so it is with anybody who trades.
+        """
+        believers: dict[str, Believer] = {}
+        for look in seen if paid else ():
+            for who, asker, entered in payers(event, look, paid, party):
+                off = min(found.at(entered), found.at(look.frame))
+                if expm1(off) <= self.push or off <= believers.get(who, Believer(who, 0.0, None)).off:
+                    continue
+                made = Believer(who, off, *dealt(ledger, party, look.pool, found), asker)
+                if made.robbed or not any(n > 0 for asset, n in ledger.assets(who).items() if asset != who):
+                    believers[who] = made
+        return believers
+
+    def _believed(
+        self, event: Execution, ledger: Ledger, watch: Watch, found: Swing, pool: str, believers: list[Believer]
+    ) -> Finding | None:
         if not believers:
             return None
-        worst = max(believers.values(), key=lambda b: (watch.watches(b.address), (b.gave or 0.0) - b.got, b.off, b.address))
+        worst = max(believers, key=lambda b: (watch.watches(b.address), (b.gave or 0.0) - b.got, b.off, b.address))
         returned = expm1(found.end) < self.back
         score = BELIEVED + RETURNED * returned + HARMED * worst.robbed + PATTERN * bool(found.pattern)
         if not found.certain and not worst.robbed:
             score = min(score, GUESSED)
-        victims = (worst.address, *sorted(believers.keys() - {worst.address}))
+        others = {b.address for b in believers} | {b.asker for b in believers if b.asker}
+        victims = (worst.address, *sorted(others - {worst.address}))
         return self.find(
             event,
             kind="price",
             victims=victims,
             confidence=min(MOST, score),
-            title=f"{worst.address} paid out while the price of {seen[0].pool} was {expm1(worst.off):.0%} off",
-            evidence=_evidence(ledger, found, worst, seen[0].pool),
+            title=f"{worst.address} paid out while the price of {pool} was {expm1(worst.off):.0%} off",
+            evidence=_evidence(ledger, found, worst, pool),
             stage=event.stage,
             watched=any(watch.watches(victim) for victim in victims),
             tx=event.tx,
