@@ -21,7 +21,7 @@ OUTFLOW_SHARE = 0.01
 
 
 LOSERS = 64
-"""How many losers besides the victims are considered; an attacker can make any number of tokens and holders."""
+"""How many losers besides the victims, and how many outsiders entered again, are considered; an attacker can make any number."""
 
 
 class Stakes(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,23 +43,32 @@ class Stakes(msgspec.Struct, frozen=True, kw_only=True):
 class Money:
     """The flows of one flagged transaction, U collapsed into one party.
 
-    `handed`: somebody handed U something, though it may have passed it on to where it is no longer seen as U's.
+    `ours`: U and the outsiders between. `handed`: somebody handed U something, though it may have passed it on to where it is no
+    longer seen as U's.
     """
 
-    def __init__(self, structure: Structure, *, handed: bool = False) -> None:
-        self.handed = handed
+    def __init__(self, structure: Structure) -> None:
+        self.handed = False
         self.party = structure.party
         self.known = structure.known
         self.execution = with_holdings(structure.execution)
         self.ledger = flows(self.execution)
-        between = {structure.acts.ctx[fellow] for fellow in structure.fellows} - {
-            structure.acts.ctx[act] for act in structure.outers
-        }
-        self._ours = structure.party | between
+        between = {structure.acts.ctx[fellow] for fellow in structure.fellows}
+        again = between & {structure.acts.ctx[act] for act in structure.outers}
+        looked_at = sorted(ctx for ctx in again if ctx is not None)[:LOSERS]
+        between -= again.difference(ctx for ctx in looked_at if self._enriched(ctx))
+        self.ours = structure.party | between
         made_up = {a for a in between if a is not None and self.ledger.burns(a) <= self.ledger.mints(a)}
         self._worthless = structure.party | made_up
         self.assets = frozenset(self.ledger.sums())
         self._weighed: dict[tuple[str, ...], Stakes] = {}
+
+    def _enriched(self, contract: str) -> bool:
+        """Did it only gain, and issue nothing? Whoever is called back by its lender and robs another is itself entered again."""
+        if contract in self.known or self.ledger.mints(contract):
+            return False
+        changes = self.ledger.assets(contract).values()
+        return max(changes, default=0) > 0 and min(changes) >= 0
 
     def stakes(self, victims: tuple[str, ...]) -> Stakes:
         """Weigh what `victims` lost against what U, without them, gained."""
@@ -150,9 +159,9 @@ class Money:
         """Did U and the outsiders put something into this contract, and take more of the same out, in this very transaction?"""
         put, taken = dict[str, int](), dict[str, int]()
         for asset, source, target, amount in self.ledger.moves:
-            if target == contract and source in self._ours:
+            if target == contract and source in self.ours:
                 put[asset] = put.get(asset, 0) + amount
-            elif source == contract and target in self._ours:
+            elif source == contract and target in self.ours:
                 taken[asset] = taken.get(asset, 0) + amount
         return any(taken.get(asset, 0) > amount for asset, amount in put.items())
 

@@ -78,8 +78,9 @@ class Scale:
         self.structure = structure
         self.acts = structure.acts
         self.frames = structure.frames
-        self.deeds, self.rewards, self.handed = _rewards(structure)
-        self.money = Money(structure, handed=bool(self.rewards))
+        self.money = Money(structure)
+        self.deeds, self.rewards, self.handed = _rewards(structure, self.money.ours)
+        self.money.handed = bool(self.rewards)
         self.design = Design(structure, self.money)
         self.payers = _payers(structure)
         self.mints = _mints(structure)
@@ -309,7 +310,7 @@ def _mints(structure: Structure) -> set[int]:
 
 
 def _rewards(
-    structure: Structure,
+    structure: Structure, ours: frozenset[str | None]
 ) -> tuple[dict[str | None, list[tuple[int, int]]], set[int], list[tuple[int, int, str]]]:
     """What strangers did that can be seen without storage.
 
@@ -317,9 +318,6 @@ def _rewards(
     the activations that handed over ether, tokens, or a mint of their own; (position, activation, payer) of each payment).
     """
     acts, frames = structure.acts, structure.frames
-    ours = structure.party | (
-        {acts.ctx[fellow] for fellow in structure.fellows} - {acts.ctx[inner] for inner in structure.outers}
-    )
     deeds: dict[str | None, list[tuple[int, int]]] = {}
     rewards = set()
     handed = list[tuple[int, int, str]]()

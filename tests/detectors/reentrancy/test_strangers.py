@@ -13,6 +13,7 @@ from tests.support.executions import (
     ETHER,
     NATIVE,
     SENDER,
+    Node,
     address,
     balance_of,
     call,
@@ -85,12 +86,30 @@ def bundled() -> Execution:
     return replace(execution(call(ENTRY, "0x765e827f", rob, pay)), context=RICH)
 
 
+def lent_straight(*inside: Node) -> Execution:
+    """The sender asks a lender itself; what it borrows for runs in the loan's callback, and is nobody the trace knows."""
+    lent = call(LENDER, "flashLoan(address)", move(TOKEN, LENDER, FRIEND, 5), call(FRIEND, "0x23e30c8b", *inside), pulled(5))
+    return execution(lent)
+
+
+def pulled(amount: int) -> Node:
+    return call(TOKEN, "0x23b872dd", transfer(FRIEND, LENDER, amount), args=(FRIEND, LENDER, amount))
+
+
+def paid_twice_on_credit() -> Execution:
+    """The borrower is itself entered again, by the bank that pays it: what it takes is still its gain."""
+    again = call(BANK, "withdraw()", sload(DEPOSITED, TEN), call(FRIEND, value=TEN), sstore(DEPOSITED, 0))
+    outer = call(BANK, "withdraw()", sload(DEPOSITED, TEN), call(FRIEND, None, again, value=TEN), sstore(DEPOSITED, 0))
+    return lent_straight(call(BANK, "deposit()", sload(DEPOSITED, 0), sstore(DEPOSITED, TEN), value=TEN), outer)
+
+
 ATTACKS: dict[str, tuple[Callable[[], Execution], str]] = {
     "paid twice, asked straight": (paid_twice_straight, BANK),
     "a ledger apart, through an old shell": (ledger_through_an_old_shell, BANK),
     "code the caller named": (code_the_caller_named, BANK),
     "a side entrance behind a known name": (side_entrance_behind_a_known_name, POOL),
     "beside somebody who pays in": (bundled, BANK),
+    "paid twice on credit": (paid_twice_on_credit, BANK),
     "a grain left behind": (a_grain_left_behind, BANK),
 }
 
@@ -131,9 +150,17 @@ def peers_with_a_registry() -> Execution:
     return attack(call(LENDER, "open()", call(POOL, "trade()", static(LEDGER, "of()", sload(1, 1)), back, note)))
 
 
+def taken_in_bits_on_credit() -> Execution:
+    """The same borrower takes what is its own in two nested bits, of a bank that writes before it pays."""
+    rest = call(BANK, "withdraw(uint256)", sload(DEPOSITED, TEN), sstore(DEPOSITED, 0), call(FRIEND, value=TEN))
+    half = call(BANK, "withdraw(uint256)", sload(DEPOSITED, 2 * TEN), sstore(DEPOSITED, TEN), call(FRIEND, None, rest, value=TEN))
+    return lent_straight(half)
+
+
 LOOK_ALIKES: dict[str, Callable[[], Execution]] = {
     "a prefund": prefund,
     "liquidity out of a singleton": liquidity_out_of_a_singleton,
+    "taken in bits on credit": taken_in_bits_on_credit,
     "an owner's script": owners_script,
     "a vault and its strategy": vault_and_strategy,
     "peers with a registry": peers_with_a_registry,
