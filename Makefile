@@ -43,6 +43,7 @@ test: setup system ## everything, on real parts
 soak: setup ## the whole daemon through 100 seeds of 20 seconds of faults: a line a seed, then the sum
 	$(BIN)/python -m tests.chaos --seeds 1-100 --seconds 20 --jobs 4
 	HYPOTHESIS_PROFILE=long $(PYTEST) -q tests/monitor/test_reorgs.py tests/monitor/breaker/test_life.py
+	$(BIN)/python -m tests.support.kills --rounds 200
 	$(BIN)/python -m tests.seeded
 
 mutation: setup ## every small change of what decides about pauses is noticed by its fast tests (ten minutes)
