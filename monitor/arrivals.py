@@ -140,6 +140,7 @@ class Arrivals:
         for tx_id in transactions:
             self._forgive(tx_id)
         self._afresh.forget(transactions)
+        self.pending.track_only(self.judging.pipeline.fears(self.chain))
         if (head := self.newest.position) is not None:
             least = least_fee(self.newest.base_fee)
             for tx_id in self._afresh.after(head.id, since, touched, least):
@@ -151,6 +152,9 @@ class Arrivals:
         async for event in self.pending.follow():
             if not isinstance(event, Transaction):
                 await self.judging.take(event)
+                continue
+            if self._outlived(event.id):
+                self.pending.forget(event.id)  # its push was read late: its sender's next ones do not run after it any more
                 continue
             if self._calls(event):
                 self._offer(event)
@@ -167,11 +171,18 @@ class Arrivals:
                 self._offer(tx)
                 await self._tell_lost()
 
+    def _outlived(self, tx_id: str) -> bool:
+        """Is it in a block that was judged? Then what it would do on another state is of no interest."""
+        return self.judging.pipeline.outlived(self.chain, tx_id)
+
     def _calls(self, tx: Transaction) -> bool:
         """May it run code? A payment with gas for nothing else does not, save that to a watched contract."""
         return tx.to is None or len(tx.input) > len("0x") or tx.gas > TRANSFER_GAS or tx.to in self.watched
 
     def _offer(self, tx: Transaction) -> None:
+        if self._outlived(tx.id):
+            self.reckoning.ended(tx.id, MINED)
+            return
         self.reckoning.came(tx.id, time.monotonic())
         if tx.id in self._flying:
             self._retry.add(tx.id)
@@ -284,6 +295,8 @@ class Arrivals:
         before = self.pending.before(tx)
         began = time.monotonic()
         first = await asking.simulated(tx, head, before)
+        if self._outlived(tx.id):
+            return MINED
         if isinstance(first, Unjudged):
             if first.reason in _COSTLY and not self._fails(tx, first.reason, asking):
                 return None

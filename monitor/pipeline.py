@@ -7,6 +7,7 @@ import msgspec
 from detectors.base import PAUSE_AT, WARN_AT, Basis, Detector, Finding, Want
 from detectors.events import Block, Committed, Dropped, Event, Reverted, Tick
 from detectors.execution import Execution
+from detectors.execution.reruns import Rerun
 from monitor.breaker.evidence import orphaned, retracted, staged
 from monitor.breaker.fold import Fold, Note, Noted
 from monitor.breaker.funders import Funders
@@ -15,9 +16,13 @@ from monitor.breaker.limits import room
 from monitor.breaker.machine import Breaker
 from monitor.breaker.policy import Around, Rules, Settled, judge, settle, tick, unroll
 from monitor.breaker.shadows import would_pause
+from monitor.mined import Mined
 
 QUARANTINE_AFTER = 3
 """Failures on end after which a detector is left out, loudly."""
+
+HARMLESS = "mined and judged harmless"
+"""How a feared transaction ended that its block shows not to hurt."""
 
 SECOND_LOOKS = 4096
 """Transactions whose second look may be outstanding; beyond, the oldest is forgotten (the shell's deadline is far shorter)."""
@@ -75,6 +80,7 @@ class Pipeline:
         self.watched = {watched.integration: watched for watched in integrations}
         self.fold = fold
         self.funders = {chain: Funders() for chain in self.detectors}
+        self.mined = {chain: Mined() for chain in self.detectors}
         self.heights: dict[str, int] = {chain: position.height for chain, position in fold.cursors.items()}
         self.finalized: dict[str, int] = {}
         self.safe: dict[str, int] = {}
@@ -110,6 +116,8 @@ class Pipeline:
     def observe(self, event: Event) -> Judged:
         """Show one event to the detectors that want it; once an event, since it may change their state."""
         judged = Judged(aside=self._aside.get(event.chain, frozenset()))
+        if isinstance(event, Execution | Rerun) and event.stage in UNMINED and self.outlived(event.chain, event.tx):
+            return judged
         for detector in self._dispatch.get((event.chain, type(event)), ()):
             self._observe(detector, event, judged)
         if event.chain in self.funders:
@@ -122,6 +130,7 @@ class Pipeline:
             self.heights[event.chain] = event.position.height
         elif type(event) is Reverted:
             self.heights[event.chain] = event.first.height - 1
+            self._reverted(event)
         elif type(event) is Committed:
             self.finalized[event.chain] = max(self.finalized.get(event.chain, -1), event.finalized)
             self.safe[event.chain] = event.safe
@@ -158,6 +167,15 @@ class Pipeline:
                 if hold.pending and hold.tx and hold.chain:
                     found.setdefault(hold.chain, set()).add(hold.tx)
         return found
+
+    def outlived(self, chain: str, tx: str) -> bool:
+        """Has the block of this transaction been judged, and does it stand? Then nobody asks what it would do."""
+        return chain in self.mined and tx in self.mined[chain]
+
+    def fears(self, chain: str) -> frozenset[str]:
+        """Transactions on which a pending hold rests, and which no judged block shows to be harmless."""
+        mined = self.mined[chain]
+        return frozenset(tx for tx in self.pending_holds().get(chain, ()) if not mined.harmless(tx))
 
     def settle(self, chain: str, tx: str, how: str) -> None:
         """A feared pending transaction turned out not to hurt; its holds end when the next blocks are committed."""
@@ -226,14 +244,24 @@ class Pipeline:
             proposed.notes += [Noted(watched.integration, note) for note in notes]
 
     def _mined(self, event: Execution, judged: Judged) -> None:
-        """A mined transaction that no detector fears any more settles the pending holds that rest on it."""
+        """What its block says of it. Nothing yet, while a second look is wanted, or where a detector failed on it."""
         feared = any(finding.confidence >= WARN_AT for finding in judged.findings)
-        if not feared and not judged.wants and event.tx in self.pending_holds().get(event.chain, ()):
-            self.settle(event.chain, event.tx, "mined and judged harmless")
+        if feared or not (judged.wants or judged.failed):
+            height = self.heights.get(event.chain, -1) if event.position is None else event.position.height
+            self.mined[event.chain].judged(event.tx, height, harmless=not feared, again=event.supersedes)
+
+    def _reverted(self, event: Reverted) -> None:
+        """Whom these blocks cleared may be pending again, and hurt."""
+        if event.chain in self.mined:
+            for tx in self.mined[event.chain].reverted(event.first.height):
+                self.settled.get(event.chain, {}).pop(tx, None)
 
     def _settle(self, event: Committed, proposed: Proposed) -> None:
+        """Holds on a pending transaction end once its block was judged and shows it harmless, whichever came first."""
         resting = self.pending_holds().get(event.chain, set())
         settled = {tx: how for tx, how in self.settled.get(event.chain, {}).items() if tx in resting}
+        if (mined := self.mined.get(event.chain)) is not None:
+            settled |= {tx: Settled(tx, HARMLESS) for tx in sorted(resting) if tx not in settled and mined.harmless(tx)}
         self.settled[event.chain] = settled
         if not settled:
             return

@@ -106,6 +106,17 @@ class Pending:
         if (tx := self._pool.get(tx_id)) is not None:
             self._whose[tx_id] = tx.sender, tx.nonce
 
+    def track_only(self, ids: frozenset[str]) -> None:
+        """Track these and no others: whoever is in no judged block yet, or not any more, and whose fate somebody waits for."""
+        for tx_id in self._tracked.keys() - ids:
+            self._untrack(tx_id)
+        for tx_id in sorted(ids):
+            self.track(tx_id)
+
+    def forget(self, tx_id: str) -> None:
+        """It is not pending any more, though it was told just now."""
+        self._pool.remove(tx_id)
+
     @property
     def tracked(self) -> frozenset[str]:
         """Ids whose fate is still open."""

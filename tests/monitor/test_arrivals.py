@@ -107,6 +107,30 @@ async def test_an_attack_that_is_told_before_the_transaction_that_arms_it_is_jud
             assert (hold["stage"], hold["tx"]) == ("pending", tx)
 
 
+async def test_an_attack_that_failed_in_its_block_is_feared_no_more_when_it_is_told_as_pending_afterwards(tmp_path: Path) -> None:
+    async with scene(1, kinds=(REENTRANCY,), private=False) as show, FaultProxy(show.anvil.ws) as proxy:
+        proxy.pushes = late = ToldLate()
+        await show.by_hand()
+        (attack,) = show.stage.attacks
+        async with Daemon(tmp_path, settings(tmp_path, proxy.ws, watch=attack.victim, blind_after="60s")) as daemon:
+            await show.mine()
+            await daemon.until("run")
+            code = await show.node.call("eth_getCode", [attack.contract, "latest"])
+            late.armed = True
+            await show.wallet.send(attack.attacker, attack.contract, attack.data, value=attack.value, gas=attack.gas)
+            await show.node.call("anvil_setCode", [attack.contract, "0x00"])
+            await show.mine()
+            await daemon.metric("seawall_chain_head_number", least=await _height(show))
+            await show.node.call("anvil_setCode", [attack.contract, code])
+            late.armed = False
+            actor = show.stage.actors[0]
+            for number in range(3):
+                await show.wallet.send(actor, actor, "0x60")
+                await daemon.metric("seawall_pending_calls_ended_total", 'end="judged"', least=number + 1)
+            assert (await daemon.flag() or {})["state"] == "run"
+            assert await daemon.holds() == []
+
+
 async def test_who_was_too_poor_for_any_block_is_judged_once_blocks_are_cheaper(tmp_path: Path) -> None:
     async with scene(1, kinds=(REENTRANCY,), private=False) as show:
         await show.by_hand()

@@ -6,7 +6,7 @@ from typing import ClassVar
 import msgspec
 
 from detectors.base import Detector, Finding, Want
-from detectors.events import Block, Committed, Dropped, Event, Reverted, Stage, Tick
+from detectors.events import Block, Committed, Dropped, Event, Reverted, Stage, Tick, Unjudged
 from detectors.execution import Execution
 from monitor.breaker.fold import Fold
 from monitor.breaker.holds import Mode, State
@@ -121,6 +121,76 @@ def test_a_pending_attack_that_is_mined_as_feared_stays_until_final() -> None:
     shore.commit(15, finalized=11)
     shore.see(Tick(chain=Tick.EVERYWHERE, at=1.9e9))
     assert shore.state() is State.HALF_OPEN
+
+
+class Pessimist(Alarmist):
+    """Fears on the state before a block what does nothing in the block itself, since something there disarmed it first."""
+
+    def observe(self, event: Event) -> Iterable[Finding | Want]:
+        assert isinstance(event, Execution)
+        if event.stage is Stage.PENDING:
+            yield from super().observe(event)
+
+
+def include(shore: Shore, tx: str, height: int) -> None:
+    """A block with this transaction, judged and committed."""
+    shore.see(Block(chain=CHAIN, at=1000.0 + height, position=position(height), timestamp=1000.0 + height))
+    shore.see(ran(tx, Stage.INCLUDED, height))
+    shore.commit(height)
+
+
+def test_a_verdict_on_a_pending_transaction_that_comes_after_its_block_was_judged_changes_nothing() -> None:
+    shore = Shore(Pessimist())
+    shore.commit(10)
+    include(shore, "0xevil", 11)
+    judged, proposed = shore.pipeline.step(ran("0xevil"))
+    assert (judged.findings, proposed.decisions) == ([], [])
+    assert shore.state() is State.CLOSED
+    assert shore.pipeline.fears(CHAIN) == frozenset()
+
+
+def test_a_hold_that_reaches_the_journal_after_its_block_was_judged_harmless_ends_all_the_same() -> None:
+    shore = Shore(Pessimist())
+    shore.commit(10)
+    _, proposed = shore.pipeline.step(ran("0xevil"))
+    include(shore, "0xevil", 11)
+    for decision in proposed.decisions:  # the disk was slow
+        shore.fold.apply_record("decision", encode(decision), shore.fold.head + 1)
+    assert shore.state() is State.OPEN
+    assert shore.pipeline.fears(CHAIN) == frozenset(), "its fate is known, whatever a node says of it"
+    shore.commit(12)
+    assert shore.state() is State.CLOSED
+
+
+def test_a_block_that_was_taken_back_clears_nobody() -> None:
+    shore = Shore(Pessimist())
+    shore.commit(10)
+    shore.see(ran("0xevil"))
+    include(shore, "0xevil", 11)
+    shore.see(Reverted(chain=CHAIN, at=1012.0, first=position(11), last=position(11)))
+    for height in range(11, 20):
+        shore.commit(height)
+    assert shore.state() is State.OPEN
+    assert shore.pipeline.fears(CHAIN) == {"0xevil"}, "somebody must look after it again"
+    include(shore, "0xevil", 20)
+    assert shore.state() is State.CLOSED
+
+
+def test_a_mined_transaction_that_nobody_could_judge_clears_no_hold() -> None:
+    blind = Shore(Pessimist())
+    blind.commit(10)
+    blind.see(ran("0xevil"))
+    at = position(11)
+    blind.see(Unjudged(chain=CHAIN, at=1011.0, id="0xevil", stage=Stage.INCLUDED, reason="too large", position=at))
+    crashed = Shore(Pessimist(), Crasher())
+    crashed.commit(10)
+    crashed.see(ran("0xevil"))
+    crashed.see(ran("0xevil", Stage.INCLUDED, 11))
+    for shore in (blind, crashed):
+        for height in range(11, 20):
+            shore.commit(height)
+        assert shore.state() is State.OPEN
+        assert shore.pipeline.fears(CHAIN) == {"0xevil"}
 
 
 def test_after_a_reorg_the_hold_stays_and_counts_down() -> None:

@@ -134,6 +134,18 @@ async def test_a_tracked_transaction_that_the_node_forgets_is_dropped_after_two_
         assert heard.pending.tracked == {kept}
 
 
+async def test_only_those_are_tracked_whose_fate_somebody_waits_for() -> None:
+    async with pooling() as (node, chain), listening(node.ws) as heard:
+        settled, feared, back = [await send(chain) for _ in range(3)]
+        await heard.until(lambda: len(heard.events) == 3)
+        heard.pending.track(settled)
+        heard.pending.track(feared)
+        heard.pending.track_only(frozenset((feared, back)))
+        assert heard.pending.tracked == {feared, back}
+        heard.pending.forget(settled)
+        assert [tx.id for tx in heard.pending.before(heard.of(Transaction)[2])] == [feared]
+
+
 async def test_a_mined_transaction_is_no_longer_tracked_nor_remembered() -> None:
     async with pooling() as (node, chain), listening(node.ws) as heard:
         sent = [await send(chain) for _ in range(3)]
