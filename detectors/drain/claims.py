@@ -48,6 +48,23 @@ def raided(execution: Execution, ledger: Ledger, party: frozenset[str], address:
     return (worst.share or 0.0) >= WHOLE or kept >= KEPT * worst.out
 
 
+def carried(execution: Execution, ledger: Ledger, party: frozenset[str], address: str) -> frozenset[str]:
+    """Who got at least half of what `address` lost, in a transaction with borrowed money: accounts that did and gave nothing.
+
+    Without a loan a fee collected for a treasury, or a deposit address swept into a safe, looks no different.
+    """
+    lost = {asset: -n for asset, n in ledger.assets(address).items() if n < 0}
+    frames = execution.frames
+    active = {f.ctx for f in frames if f.selector is not None} | {frames[f.parent].ctx for f in frames if f.parent >= 0}
+    paid = {target for asset, source, target, _ in ledger.moves if asset in lost and (source == address or source in party)}
+    found = frozenset(
+        who
+        for who in paid - active - party - {ZERO}
+        if any(2 * ledger.net(asset, who) >= n for asset, n in lost.items()) and all(n > 0 for n in ledger.assets(who).values())
+    )
+    return found if found and _borrowed(execution, ledger, party, address) else frozenset()
+
+
 def _borrowed(execution: Execution, ledger: Ledger, party: frozenset[str], address: str) -> bool:
     """Did the initiator get something of somebody else who had it back, all of it, by the end?"""
     lent = set[tuple[str, str]]()

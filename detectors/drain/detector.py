@@ -241,8 +241,10 @@ def _unnamed(event: Execution, ledger: Ledger, party: frozenset[str], past: Know
 
     A loan, a vested sum, a claim: one call, one payment to whoever made it. Alone that warns, and where shares went for it whose
     number nobody knows it is a redemption, unless it took all there was. Shares known to be too few, several calls, or a raid
-    are something else.
+    are something else. Of what somebody else carried off it is never known whose he is.
     """
+    if not any(amount > 0 for amount in ledger.party_gain(party).values()):
+        return SWAPPED if worst.surrendered and not past.supply else UNWATCHED_CAP
     if worst.surrendered and past.supply:
         return 1.0
     if not plain(event, ledger, past.contract, past.share_token) or raided(event, ledger, party, past.contract, worst):

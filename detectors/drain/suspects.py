@@ -1,6 +1,7 @@
 """Whose outflow counts: contracts named by the operator always, others only if they look like a pool, vault or lender robbed."""
 
 from detectors.base import Watch
+from detectors.drain.claims import carried
 from detectors.execution.frames import STATICCALL, Execution, Log
 from detectors.execution.ledger import Ledger, word
 from detectors.execution.trusted import trusted
@@ -73,10 +74,14 @@ def _answered(execution: Execution, address: str, selectors: frozenset[str]) -> 
 
 
 def strangers(execution: Execution, ledger: Ledger, watch: Watch, party: frozenset[str], address: str) -> bool:
-    """May this unnamed contract be a victim? It ran, it is nobody's own, the initiator gained, and it is more than a purse."""
+    """May this unnamed contract be a victim? It ran, it is nobody's own, the initiator gained, and it is more than a purse.
+
+    What was carried off to an account that does nothing itself is the initiator's gain.
+    """
     if address in party or address in watch.trusted or address in trusted(execution.chain):
         return False
-    if not any(amount > 0 for amount in ledger.party_gain(party).values()):
+    gained = any(amount > 0 for amount in ledger.party_gain(party).values())
+    if not gained and not carried(execution, ledger, party, address):
         return False
     entries = [i for i, frame in enumerate(execution.frames) if _entered(execution, i) and frame.ctx == address]
     return bool(entries) and not _purse(execution, ledger, address, entries)

@@ -218,7 +218,7 @@ def test_the_tracer_s_absence_changes_nothing() -> None:
     assert verdicts(guard().observe(degraded(pending(withdrawal(MILLION))))) == [("outflow", Severity.CRITICAL)]
 
 
-EVERYONE = {CHAIN: Watch()}
+EVERYONE, OTHER = {CHAIN: Watch()}, address("other")
 
 
 def robbed(*more: Call, taken: int = 90) -> Execution:
@@ -274,6 +274,20 @@ def test_all_of_it_taken_with_borrowed_money_or_taken_for_keeps_is_a_raid_and_pa
         assert in_the_open(lent(claim, *then, swap), held={DOLLAR: 100}) == [("outflow", Severity(severity))], (taken, then)
         unpaid = in_the_open(lent(claim, *then, swap, back=6_000), held={DOLLAR: 100})
         assert unpaid == [("outflow", Severity.WARNING)], "no loan: the lender did not have it back"
+
+
+def test_what_is_carried_off_with_borrowed_money_to_an_account_that_does_nothing_is_a_loss_all_the_same() -> None:
+    straight = call(BANK, "f()", SAID, move(DOLLAR, BANK, SINK, 90))
+    handed = call(BANK, "f()", SAID, move(DOLLAR, BANK, THIEF, 90)), move(DOLLAR, THIEF, SINK, 90)
+    for nodes in ((straight,), handed):
+        assert in_the_open(lent(*nodes), held={DOLLAR: 100}) == [("outflow", Severity.WARNING)]
+        assert in_the_open(*nodes, held={DOLLAR: 100}) == [], "a fee collected for a treasury, with nothing borrowed"
+        assert in_the_open(lent(*nodes, call(SINK, "f()")), held={DOLLAR: 100}) == [], "who runs has business of his own"
+        assert in_the_open(lent(*nodes, move(JUNK, SINK, ALICE, 1)), held={DOLLAR: 100}) == [], "and so has who gives"
+    redeemed = call(BANK, "f()", burn(BANK, 50), move(DOLLAR, BANK, SINK, 50))
+    assert in_the_open(lent(redeemed), held={DOLLAR: 100}) == [("outflow", Severity.INFO)]
+    half = call(BANK, "f()", SAID, move(DOLLAR, BANK, SINK, 40), move(DOLLAR, BANK, ALICE, 25), move(DOLLAR, BANK, OTHER, 25))
+    assert in_the_open(lent(half), held={DOLLAR: 100}) == []
 
 
 def test_several_payments_and_one_to_somebody_who_did_not_ask_are_no_claim() -> None:
