@@ -5,7 +5,6 @@ block has the last word: a hold placed on the guess would rest on what can never
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from typing import NamedTuple
 
 KEPT = 16_384
@@ -23,7 +22,7 @@ class Mined:
     >>> mined = Mined()
     >>> mined.judged("0x1", 7, harmless=True), "0x1" in mined, mined.harmless("0x1")
     (None, True, True)
-    >>> list(mined.reverted(7)), "0x1" in mined
+    >>> mined.reverted(7), "0x1" in mined
     (['0x1'], False)
     """
 
@@ -46,8 +45,9 @@ class Mined:
         if len(self._verdicts) > KEPT:
             self._verdicts.popitem(last=False)
 
-    def reverted(self, height: int) -> Iterator[str]:
+    def reverted(self, height: int) -> list[str]:
         """The blocks from this height on were taken back: whom they held, forgotten here, may be pending again."""
-        for tx in [tx for tx, verdict in self._verdicts.items() if verdict.height >= height]:
+        back = [tx for tx, verdict in self._verdicts.items() if verdict.height >= height]
+        for tx in back:
             del self._verdicts[tx]
-            yield tx
+        return back

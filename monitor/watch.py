@@ -35,6 +35,7 @@ from monitor.journal.snapshots import Snapshots
 from monitor.judging import Judging
 from monitor.ledger import Entry, Ledger, touches
 from monitor.newest import Newest
+from monitor.pipeline import HARMLESS
 
 if TYPE_CHECKING:
     from monitor.chains.base import BlockData
@@ -173,7 +174,7 @@ class ChainWatch:
                         continue
                     block = await self.feeds.evm.block_by_id(wire.block.lower(), within=_LOOK_WITHIN)
                     if block is not None and resumed is not None and block.position.height <= resumed.height:
-                        self.judging.settle(self.chain, tx, "mined and judged harmless")
+                        self.judging.settle(self.chain, tx, HARMLESS)
             except NodeError as error:
                 log.warning("old_fears_unknown", chain=self.chain, error=str(error))
                 await asyncio.sleep(1.0)
@@ -184,17 +185,16 @@ class ChainWatch:
         """Blocks one at a time. A step that could not be processed is not acknowledged, and is offered again."""
         try:
             async for step in self.feeds.heads.follow():
-                if isinstance(step, Ingested):
-                    done = await self._block(step)
-                else:
+                if not isinstance(step, Ingested):
                     async with self._between:
-                        done = await self._turned(step)
-                if done:
-                    self.feeds.heads.acknowledge(step)
+                        await self._turned(step)
+                elif not await self._block(step):
+                    continue
+                self.feeds.heads.acknowledge(step)
         finally:
             await self.feeds.executions.forget()
 
-    async def _turned(self, step: Reverted | Gap) -> bool:
+    async def _turned(self, step: Reverted | Gap) -> None:
         await self.judging.take(step)
         if isinstance(step, Reverted):
             self.newest.reverted()
@@ -204,7 +204,6 @@ class ChainWatch:
             self.depths.taken_back(step.first.height, step.last.height)
             metrics.REORG_DEPTH.labels(self.chain).observe(step.last.height - step.first.height + 1)
             self.overheard(step)
-        return True
 
     async def _block(self, step: Ingested) -> bool:
         """Everything of one block, in order: its opening, each execution, the states and prices at its end, its closing."""

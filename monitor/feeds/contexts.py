@@ -10,7 +10,7 @@ from itertools import chain as joined
 
 from detectors.events import Position
 from detectors.execution import CREATES, Code, Context, Execution, Log
-from monitor.feeds.pools import Batcher, ask
+from monitor.feeds.pools.asked import Batcher, ask
 from monitor.feeds.pools.base import NATIVE, TOTAL_SUPPLY, Read, balance_of, number
 from monitor.feeds.pools.strangers import Strangers
 

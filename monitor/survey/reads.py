@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from detectors.events import Position
 from monitor.chains.rpc import Ask
 from monitor.errors import NodeError
-from monitor.feeds.pools import Batcher
+from monitor.feeds.pools.asked import Batcher
 from monitor.feeds.pools.base import number
 
 WITHIN = 10.0

@@ -7,7 +7,8 @@ import msgspec
 from detectors.events import PoolState, Position
 from monitor.config import Contract, PoolKind
 from monitor.errors import NodeOversize, RpcRefused
-from monitor.feeds.pools import KINDS, Batcher, ask
+from monitor.feeds.pools import KINDS
+from monitor.feeds.pools.asked import Batcher, ask
 from monitor.feeds.pools.base import NATIVE, account, number
 from monitor.feeds.pools.uniswap_v2 import FACTORY
 from monitor.survey.proxies import Proxy, proxy

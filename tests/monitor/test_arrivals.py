@@ -1,12 +1,13 @@
 """Arrivals on a real node: nothing pending slips through between two blocks, and everything that came has an end that is told."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from eth_utils.crypto import keccak
 
 from benchmarks.flood import hidden
-from monitor.demo.scenery import REENTRANCY
+from monitor.demo.scenery import REENTRANCY, Attack
 from monitor.demo.wallet import GWEI
 from tests.support.daemon import Daemon, settings
 from tests.support.fault_proxy import FaultProxy
@@ -48,24 +49,31 @@ class ToldLate:
         return (frame,)
 
 
-async def test_an_attack_through_a_contract_of_a_block_that_is_not_judged_yet_is_judged_on_that_block(tmp_path: Path) -> None:
+@asynccontextmanager
+async def staged(folder: Path) -> AsyncIterator[tuple[Scene, FaultProxy, Attack, Daemon]]:
+    """A re-entrancy that is about to happen, and its victim watched by a daemon that sees the node through a proxy."""
     async with scene(1, kinds=(REENTRANCY,), private=False) as show, FaultProxy(show.anvil.ws) as proxy:
-        proxy.replies = slow = SlowToTell()
         await show.by_hand()
         (attack,) = show.stage.attacks
-        async with Daemon(tmp_path, settings(tmp_path, proxy.ws, watch=attack.victim, blind_after="60s")) as daemon:
+        async with Daemon(folder, settings(folder, proxy.ws, watch=attack.victim, blind_after="60s")) as daemon:
             await show.mine()
             await daemon.until("run")
-            made = await show.wallet.send(show.stage.actors[0], None, creation(hidden(attack)), gas=3_000_000)
-            slow.armed = True
-            await show.mine()
-            contract = (await show.wallet.receipt(made))["contractAddress"]
-            height = await _height(show)
-            tx = await show.wallet.send(attack.attacker, contract, "0x60", value=attack.value, gas=attack.gas)
-            await daemon.until("pause", within=15, recorded=True)
-            (hold, *_) = await daemon.holds()
-            assert (hold["stage"], hold["tx"]) == ("pending", tx)
-            assert await _height(show) == height, "nothing was mined meanwhile"
+            yield show, proxy, attack, daemon
+
+
+async def test_an_attack_through_a_contract_of_a_block_that_is_not_judged_yet_is_judged_on_that_block(tmp_path: Path) -> None:
+    async with staged(tmp_path) as (show, proxy, attack, daemon):
+        proxy.replies = slow = SlowToTell()
+        made = await show.wallet.send(show.stage.actors[0], None, creation(hidden(attack)), gas=3_000_000)
+        slow.armed = True
+        await show.mine()
+        contract = (await show.wallet.receipt(made))["contractAddress"]
+        height = await _height(show)
+        tx = await show.wallet.send(attack.attacker, contract, "0x60", value=attack.value, gas=attack.gas)
+        await daemon.until("pause", within=15, recorded=True)
+        (hold, *_) = await daemon.holds()
+        assert (hold["stage"], hold["tx"]) == ("pending", tx)
+        assert await _height(show) == height, "nothing was mined meanwhile"
 
 
 async def _height(show: Scene) -> int:
@@ -86,49 +94,39 @@ async def test_a_call_without_data_is_a_call_too(tmp_path: Path) -> None:
 
 
 async def test_an_attack_that_is_told_before_the_transaction_that_arms_it_is_judged_after_it(tmp_path: Path) -> None:
-    async with scene(1, kinds=(REENTRANCY,), private=False) as show, FaultProxy(show.anvil.ws) as proxy:
+    async with staged(tmp_path) as (show, proxy, attack, daemon):
         proxy.pushes = late = ToldLate()
-        await show.by_hand()
-        (attack,) = show.stage.attacks
-        async with Daemon(tmp_path, settings(tmp_path, proxy.ws, watch=attack.victim, blind_after="60s")) as daemon:
-            await show.mine()
-            await daemon.until("run")
-            nonce = int(await show.node.call("eth_getTransactionCount", [attack.attacker, "pending"]), 16)
-            late.armed = True
-            await show.wallet.send(attack.attacker, None, creation(hidden(attack)), gas=3_000_000)
-            contract = _created_by(attack.attacker, nonce)
-            tx = await show.wallet.send(attack.attacker, contract, "0x60", value=attack.value, gas=attack.gas)
-            await daemon.metric("seawall_pending_calls_ended_total", 'end="judged"', least=1)
-            assert (await daemon.flag() or {})["state"] == "run"
-            late.armed = False
-            await show.wallet.send(show.stage.actors[0], show.stage.actors[0], "0x60")
-            await daemon.until("pause", within=15, recorded=True)
-            (hold, *_) = await daemon.holds()
-            assert (hold["stage"], hold["tx"]) == ("pending", tx)
+        nonce = int(await show.node.call("eth_getTransactionCount", [attack.attacker, "pending"]), 16)
+        late.armed = True
+        await show.wallet.send(attack.attacker, None, creation(hidden(attack)), gas=3_000_000)
+        contract = _created_by(attack.attacker, nonce)
+        tx = await show.wallet.send(attack.attacker, contract, "0x60", value=attack.value, gas=attack.gas)
+        await daemon.metric("seawall_pending_calls_ended_total", 'end="judged"', least=1)
+        assert (await daemon.flag() or {})["state"] == "run"
+        late.armed = False
+        await show.wallet.send(show.stage.actors[0], show.stage.actors[0], "0x60")
+        await daemon.until("pause", within=15, recorded=True)
+        (hold, *_) = await daemon.holds()
+        assert (hold["stage"], hold["tx"]) == ("pending", tx)
 
 
 async def test_an_attack_that_failed_in_its_block_is_feared_no_more_when_it_is_told_as_pending_afterwards(tmp_path: Path) -> None:
-    async with scene(1, kinds=(REENTRANCY,), private=False) as show, FaultProxy(show.anvil.ws) as proxy:
+    async with staged(tmp_path) as (show, proxy, attack, daemon):
         proxy.pushes = late = ToldLate()
-        await show.by_hand()
-        (attack,) = show.stage.attacks
-        async with Daemon(tmp_path, settings(tmp_path, proxy.ws, watch=attack.victim, blind_after="60s")) as daemon:
-            await show.mine()
-            await daemon.until("run")
-            code = await show.node.call("eth_getCode", [attack.contract, "latest"])
-            late.armed = True
-            await show.wallet.send(attack.attacker, attack.contract, attack.data, value=attack.value, gas=attack.gas)
-            await show.node.call("anvil_setCode", [attack.contract, "0x00"])
-            await show.mine()
-            await daemon.metric("seawall_chain_head_number", least=await _height(show))
-            await show.node.call("anvil_setCode", [attack.contract, code])
-            late.armed = False
-            actor = show.stage.actors[0]
-            for number in range(3):
-                await show.wallet.send(actor, actor, "0x60")
-                await daemon.metric("seawall_pending_calls_ended_total", 'end="judged"', least=number + 1)
-            assert (await daemon.flag() or {})["state"] == "run"
-            assert await daemon.holds() == []
+        code = await show.node.call("eth_getCode", [attack.contract, "latest"])
+        late.armed = True
+        await show.wallet.send(attack.attacker, attack.contract, attack.data, value=attack.value, gas=attack.gas)
+        await show.node.call("anvil_setCode", [attack.contract, "0x00"])
+        await show.mine()
+        await daemon.metric("seawall_chain_head_number", least=await _height(show))
+        await show.node.call("anvil_setCode", [attack.contract, code])
+        late.armed = False
+        actor = show.stage.actors[0]
+        for number in range(3):
+            await show.wallet.send(actor, actor, "0x60")
+            await daemon.metric("seawall_pending_calls_ended_total", 'end="judged"', least=number + 1)
+        assert (await daemon.flag() or {})["state"] == "run"
+        assert await daemon.holds() == []
 
 
 async def test_who_was_too_poor_for_any_block_is_judged_once_blocks_are_cheaper(tmp_path: Path) -> None:

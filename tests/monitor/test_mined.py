@@ -16,7 +16,7 @@ def test_who_comes_back_in_another_block_is_judged_by_that_one() -> None:
     mined = Mined()
     mined.judged("0x1", 7, harmless=True)
     mined.judged("0x2", 8, harmless=True)
-    assert list(mined.reverted(8)) == ["0x2"]
+    assert mined.reverted(8) == ["0x2"]
     assert mined.harmless("0x1")
     assert "0x2" not in mined
     mined.judged("0x2", 8, harmless=False)

@@ -13,8 +13,6 @@ from monitor.feeds.pools.holdings import Holdings
 from monitor.feeds.pools.uniswap_v2 import UniswapV2
 from monitor.feeds.pools.uniswap_v3 import UniswapV3
 
-__all__ = ["KINDS", "Batcher", "Pools", "ask"]
-
 KINDS: dict[str, type[Pool]] = {kind.kind: kind for kind in (UniswapV2, UniswapV3, Curve, Erc4626, Accounts, Holdings)}
 """Every kind by the name a configuration uses."""
 

@@ -147,11 +147,17 @@ class Failing:
         raise self.error
 
 
+def told(lane: Any, count: int) -> Lookups:  # noqa: ANN401 - Failing
+    """Look-ups over this lane, at most 150 waiting, after so many hashes."""
+    lookups = Lookups(lane, CHAIN, 150)
+    for n in range(count):
+        lookups.add(f"0x{n:064x}", 0.0)
+    return lookups
+
+
 async def test_hashes_that_nobody_answers_are_bounded_and_what_is_given_up_is_counted() -> None:
     silent: Any = Failing(NodeUnreachable("gone"))
-    lookups = Lookups(silent, CHAIN, 150)
-    for n in range(200):
-        lookups.add(f"0x{n:064x}", 0.0)
+    lookups = told(silent, 200)
     for _ in range(3):
         with pytest.raises(NodeUnreachable):
             await lookups.next()
@@ -161,9 +167,7 @@ async def test_hashes_that_nobody_answers_are_bounded_and_what_is_given_up_is_co
 async def test_a_hash_that_alone_brings_nothing_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monitor.feeds.lookups.ALTOGETHER", 0.01)
     mute: Any = Failing(NodeSilent("no answer"))
-    lookups = Lookups(mute, CHAIN, 150)
-    for n in range(8):
-        lookups.add(f"0x{n:064x}", 0.0)
+    lookups = told(mute, 8)
     for _ in range(4):
         with pytest.raises(NodeSilent):
             await lookups.next()

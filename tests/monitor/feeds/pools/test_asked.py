@@ -10,7 +10,7 @@ import pytest
 from monitor.chains.link import LANES, Link
 from monitor.errors import NodeOversize
 from monitor.feeds.insistence import Insistent
-from monitor.feeds.pools import ask
+from monitor.feeds.pools.asked import ask
 from monitor.feeds.pools.base import Read, balance_of
 from tests.support.bytecode import CHAIN, HASHES, Chain, chain
 from tests.support.executions import address
